@@ -22,17 +22,14 @@ type pkg struct {
 	ImportPath string
 	Name       string
 	Standard   bool
-	Module     *struct {
-		Path string
-		Main bool
-	}
-	Imports []string
-	Deps    []string
-	Error   *struct{ Err string }
+	Module     *struct{ Path string }
+	Imports    []string
+	Deps       []string
+	Error      *struct{ Err string }
 }
 
-// ours reports whether p is of this module.
-func (p *pkg) ours() bool { return p.Module != nil && p.Module.Main }
+// ours reports whether p is of this module. The path decides: go list names no module for a package that is missing.
+func (p *pkg) ours() bool { return inFolder(p.ImportPath, module) }
 
 // folder returns the place of one of our packages in the repository: "hub/store", or "." for the root package.
 func (p *pkg) folder() string { return folderOf(p.ImportPath) }
@@ -92,7 +89,7 @@ func eachImport(t *testing.T, f func(from *pkg, imported string)) {
 			continue
 		}
 		if p.Error != nil && p.Name == "" {
-			t.Errorf("%s: %s", p.folder(), p.Error.Err)
+			t.Errorf("package %s: %s", p.folder(), strings.TrimSpace(p.Error.Err))
 		}
 		for _, imported := range p.Imports {
 			f(p, imported)
