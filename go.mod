@@ -79,3 +79,12 @@ require (
 	google.golang.org/protobuf v1.36.12
 	pgregory.net/rapid v1.3.0
 )
+
+require (
+	github.com/Workiva/go-datastructures v1.1.3 // indirect
+	github.com/emirpasic/gods v1.18.1 // indirect
+	github.com/lithammer/shortuuid/v4 v4.0.0 // indirect
+	github.com/lmittmann/tint v1.0.3 // indirect
+	github.com/orcaman/concurrent-map v1.0.0 // indirect
+	github.com/twmb/murmur3 v1.1.8 // indirect
+)
