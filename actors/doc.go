@@ -1,0 +1,2 @@
+// Package actors runs komstream.
+package actors

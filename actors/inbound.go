@@ -1,0 +1,69 @@
+package actors
+
+import (
+	"context"
+	"sync"
+
+	"github.com/komstream/komstream/impulse"
+)
+
+// inboundCredits is how many messages may wait for the router before the reader blocks. Two full drains keep the
+// router busy while the reader fills the next; more would only delay what is shown to impulses.
+const inboundCredits = 128
+
+// drainMost is how many messages the router takes at once.
+const drainMost = 64
+
+// inbound is the queue between the socket's reader and the router. The reader takes a credit for each message and
+// blocks when none is left, so that back-pressure reaches the socket instead of growing a mailbox.
+type inbound struct {
+	credits chan struct{}
+	wake    func() // tells the router that there is something; called once until it has drained
+
+	mu       sync.Mutex
+	messages []*impulse.Message // guarded by mu
+	woken    bool               // guarded by mu
+}
+
+func newInbound(wake func()) *inbound {
+	return &inbound{credits: make(chan struct{}, inboundCredits), wake: wake}
+}
+
+// put queues a message. It blocks while there is no credit, until ctx ends.
+func (q *inbound) put(ctx context.Context, m *impulse.Message) error {
+	select {
+	case q.credits <- struct{}{}:
+	default:
+		select {
+		case q.credits <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	q.mu.Lock()
+	q.messages = append(q.messages, m)
+	wake := !q.woken
+	q.woken = true
+	q.mu.Unlock()
+	if wake {
+		q.wake()
+	}
+	return nil
+}
+
+// take moves up to drainMost messages to dst and gives their credits back. It reports whether more are waiting; when
+// not, the next put wakes the router again.
+func (q *inbound) take(dst []*impulse.Message) (_ []*impulse.Message, more bool) {
+	q.mu.Lock()
+	n := min(len(q.messages), drainMost)
+	dst = append(dst, q.messages[:n]...)
+	rest := copy(q.messages, q.messages[n:])
+	clear(q.messages[rest:])
+	q.messages = q.messages[:rest]
+	q.woken = rest > 0
+	q.mu.Unlock()
+	for range n {
+		<-q.credits
+	}
+	return dst, rest > 0
+}

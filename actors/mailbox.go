@@ -1,0 +1,175 @@
+package actors
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// mailbox is the mailbox of every actor but the windows: two lanes, system messages before user messages, each a
+// slice under one mutex that is swapped for an empty one when the actor drains it. Compared with protoactor's own
+// it never starts a goroutine for a message, gives its memory back after a burst, and counts exactly.
+//
+// The actor runs on the dispatcher, on one goroutine at a time. After a panic the failure is escalated and the user
+// lane stands still until the supervisor has decided; what is queued stays queued.
+type mailbox struct {
+	invoker    actor.MessageInvoker
+	dispatcher actor.Dispatcher
+	turn       func() // m.run, made once: a method value allocates each time it is taken
+
+	mu        sync.Mutex
+	system    []any // guarded by mu
+	user      []any // guarded by mu
+	scheduled bool  // guarded by mu: a turn is queued or running
+
+	// Owned by the running turn.
+	drained   []any // user messages taken from the lane, not all of them invoked yet
+	next      int   // index in drained of the next one
+	suspended bool
+
+	hasSystem atomic.Bool // system is not empty: read between user messages without the mutex
+}
+
+// keepCap is the capacity, in messages, above which an emptied lane is given back.
+const keepCap = 1024
+
+func newMailbox() actor.Mailbox {
+	m := &mailbox{}
+	m.turn = m.run
+	return m
+}
+
+func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
+	m.invoker, m.dispatcher = invoker, dispatcher
+}
+
+func (m *mailbox) Start() {}
+
+func (m *mailbox) PostUserMessage(message any) {
+	if message == nil {
+		return // protoactor's invoker would spin on it
+	}
+	m.mu.Lock()
+	m.user = append(m.user, message)
+	m.schedule()
+}
+
+func (m *mailbox) PostSystemMessage(message any) {
+	m.mu.Lock()
+	m.system = append(m.system, message)
+	m.hasSystem.Store(true)
+	m.schedule()
+}
+
+// schedule releases m.mu, which the caller holds.
+func (m *mailbox) schedule() {
+	wake := !m.scheduled
+	m.scheduled = true
+	m.mu.Unlock()
+	if wake {
+		m.dispatcher.Schedule(m.turn)
+	}
+}
+
+// UserMessageCount returns how many user messages wait.
+func (m *mailbox) UserMessageCount() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.user)
+}
+
+// run is one turn: it handles what is queued, at most Throughput user messages, and ends or queues another turn.
+func (m *mailbox) run() {
+	budget := m.dispatcher.Throughput()
+	for m.step(&budget) {
+	}
+}
+
+// step invokes messages until there is none, the budget is used up or one panics. It reports whether to go on.
+func (m *mailbox) step(budget *int) (more bool) {
+	var message any
+	defer func() {
+		if reason := recover(); reason != nil {
+			m.invoker.EscalateFailure(reason, message)
+			more = true
+		}
+	}()
+	for {
+		if m.hasSystem.Load() {
+			for message = range m.takeSystem {
+				m.invokeSystem(message)
+			}
+			continue
+		}
+		if m.suspended || m.next == len(m.drained) && !m.refill() {
+			if m.park() {
+				return false
+			}
+			continue
+		}
+		if *budget == 0 {
+			m.dispatcher.Schedule(m.turn)
+			return false
+		}
+		*budget--
+		message = m.drained[m.next]
+		m.drained[m.next] = nil
+		m.next++
+		m.invoker.InvokeUserMessage(message)
+	}
+}
+
+// takeSystem yields the system messages one by one, so that a panic in one loses no other.
+func (m *mailbox) takeSystem(yield func(any) bool) {
+	for {
+		m.mu.Lock()
+		if len(m.system) == 0 {
+			m.system = nil
+			m.hasSystem.Store(false)
+			m.mu.Unlock()
+			return
+		}
+		message := m.system[0]
+		m.system = m.system[1:]
+		m.mu.Unlock()
+		if !yield(message) {
+			return
+		}
+	}
+}
+
+func (m *mailbox) invokeSystem(message any) {
+	switch message.(type) {
+	case *actor.SuspendMailbox:
+		m.suspended = true
+	case *actor.ResumeMailbox:
+		m.suspended = false
+	default:
+		m.invoker.InvokeSystemMessage(message)
+	}
+}
+
+// refill swaps the lane for the drained slice. It reports whether there is a user message.
+func (m *mailbox) refill() bool {
+	empty := m.drained[:0]
+	if cap(empty) > keepCap {
+		empty = nil
+	}
+	m.mu.Lock()
+	m.drained, m.user = m.user, empty
+	m.mu.Unlock()
+	m.next = 0
+	return len(m.drained) > 0
+}
+
+// park ends the turn unless something has come meanwhile.
+func (m *mailbox) park() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.system) > 0 || !m.suspended && len(m.user) > 0 {
+		return false
+	}
+	m.scheduled = false
+	return true
+}
