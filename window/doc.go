@@ -1,0 +1,2 @@
+// Package window keeps the recent past of one metric and shows it as immutable views.
+package window

@@ -1,0 +1,97 @@
+package window
+
+// minMarks is the number of earlier states at which a window first asks which are still needed.
+const minMarks = 16
+
+// mark is an earlier state: what the window showed after message number, and until the next mark's.
+type mark struct {
+	state
+	number  uint64
+	retired int64 // bytes of chunks that left the window while this was the newest mark
+}
+
+const markSize = 48
+
+// advance begins the state of a message: what the window shows now is kept as that of the messages before. Several
+// appends with one number form one state.
+func (w *Window) advance(number uint64) {
+	if number <= w.number {
+		return
+	}
+	if w.cuts != nil {
+		if len(w.marks) >= w.threshold {
+			w.prune()
+			w.threshold = max(minMarks, 2*len(w.marks))
+		}
+		w.marks = append(w.marks, mark{state: w.state, number: w.number})
+	}
+	w.number = number
+}
+
+// prune drops the marks that no outstanding cut falls into.
+func (w *Window) prune() {
+	if len(w.marks) == 0 {
+		return
+	}
+	cuts, from := w.cuts(w.scratch[:0])
+	if w.scratch = nil; cap(cuts) <= 64 { // an idle window should be small: it keeps no large buffer
+		w.scratch = cuts
+	}
+	kept, c := 0, 0
+	for i := range w.marks {
+		m := w.marks[i]
+		next := w.number
+		if i+1 < len(w.marks) {
+			next = w.marks[i+1].number
+		}
+		for c < len(cuts) && cuts[c] < m.number {
+			c++
+		}
+		if next > from || c < len(cuts) && cuts[c] < next {
+			w.marks[kept] = m
+			kept++
+			continue
+		}
+		// What left the window during this state may still be seen by an earlier one.
+		if kept > 0 {
+			w.marks[kept-1].retired += m.retired
+		} else {
+			w.pinned -= m.retired
+		}
+	}
+	if kept == 0 && cap(w.marks) > minMarks {
+		w.marks = nil
+		return
+	}
+	clear(w.marks[kept:])
+	w.marks = w.marks[:kept]
+}
+
+// retire books n bytes of chunks that left the newest state.
+func (w *Window) retire(n int64) {
+	w.held -= n
+	if last := len(w.marks) - 1; last >= 0 {
+		w.marks[last].retired += n
+		w.pinned += n
+	}
+}
+
+// ViewAt returns what the window showed after the message with this number: nothing that came later, and also what
+// has been evicted since. Where that state is gone, which happens only to numbers that Config.Cuts did not name, it
+// is the nearest older state kept, or the oldest.
+func (w *Window) ViewAt(number uint64) View {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if number >= w.number || len(w.marks) == 0 {
+		return View{w.state}
+	}
+	a, b := 0, len(w.marks)
+	for b-a > 1 {
+		if m := int(uint(a+b) >> 1); w.marks[m].number <= number {
+			a = m
+		} else {
+			b = m
+		}
+	}
+	return View{w.marks[a].state}
+}
