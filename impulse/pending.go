@@ -191,13 +191,13 @@ func (p *Pending) Cuts(dst []uint64) []uint64 {
 	return dst
 }
 
-// Oldest returns the least outstanding cut, or 0 when there is none.
-func (p *Pending) Oldest() uint64 {
+// Oldest returns the least outstanding cut, and false when there is none.
+func (p *Pending) Oldest() (cut uint64, ok bool) {
 	switch {
 	case p.running:
-		return p.run.Cut
+		return p.run.Cut, true
 	case p.queue.n > 0:
-		return p.queue.at(0).Cut
+		return p.queue.at(0).Cut, true
 	}
-	return 0
+	return 0, false
 }
