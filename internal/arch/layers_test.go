@@ -2,6 +2,7 @@ package arch
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -34,7 +35,7 @@ var layers = []layer{
 	// The hub stands beside the library: neither imports the other.
 	{folder: "hub", rank: 7, only: []string{"metric", "internal/wire", "internal/pipe", "connection"}},
 
-	// Test kits, each usable by whoever tests with it.
+	// The test kits of the library, each usable by whoever tests with it.
 	{folder: "impulse/impulsetest", rank: 8},
 	{folder: "connection/connectiontest", rank: 8},
 	{folder: "hub/hubtest", rank: 8},
@@ -57,6 +58,12 @@ func layerOf(folder string) (found layer, ok bool) {
 	}
 	return found, ok
 }
+
+// kits stands for all test kits in a list of folders.
+const kits = "…test"
+
+// isKit reports whether a folder is a package that helps others to test: hub/hubtest, hub/store/storetest.
+func isKit(folder string) bool { return strings.HasSuffix(folder, "test") }
 
 // refuses returns why a package of l may not import one of other, or "".
 func (l layer) refuses(other layer) string {
@@ -99,6 +106,19 @@ func TestImportsPointDown(t *testing.T) {
 			t.Errorf("%s imports %s: %s (table layers of internal/arch/layers_test.go)",
 				from.folder(), to.folder(), why)
 		}
+	})
+}
+
+// TestKitsStayInTests: what is made for tests does not reach the programs of users.
+func TestKitsStayInTests(t *testing.T) {
+	eachImport(t, func(from *pkg, imported string) {
+		if !inFolder(imported, module) || !isKit(folderOf(imported)) || isKit(from.folder()) {
+			return
+		}
+		if l, ok := layerOf(from.folder()); ok && l.rank >= 9 && l.folder != "cmd" {
+			return // benchmarks, checks, examples of how to test
+		}
+		t.Errorf("%s imports %s outside its tests", from.folder(), folderOf(imported))
 	})
 }
 

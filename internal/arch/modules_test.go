@@ -24,7 +24,7 @@ type allowance struct {
 // needs a line here, and a line of reason among the decisions in docs.
 var thirdParty = []allowance{
 	{"github.com/asynkron/protoactor-go", []string{"actors"}},
-	{"github.com/gorilla/websocket", []string{"connection", "hub", "internal/bench", "impulse/impulsetest"}},
+	{"github.com/gorilla/websocket", []string{"connection", "hub", "internal/bench", kits}},
 	{"github.com/cenkalti/backoff/v4", []string{"connection"}},
 	{"go.uber.org/zap", []string{"actors", "connection", ".", "hub"}},
 	{"github.com/go-json-experiment/json/jsontext", []string{"internal/wire", "connection", "hub"}},
@@ -43,14 +43,15 @@ var thirdParty = []allowance{
 	// Programs and what only they use.
 	{"github.com/shirou/gopsutil/v4", []string{"internal/machine"}},
 	{"charm.land/lipgloss/v2", []string{"internal/termview", "cmd"}},
+	{"github.com/charmbracelet/colorprofile", []string{"internal/termview"}},
 	{"golang.org/x/term", []string{"internal/termview", "cmd"}},
 	{"github.com/guptarohit/asciigraph", []string{"internal/termview", "cmd"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 
-	// What tests use may stand in the test kits and the checks.
-	{"github.com/google/go-cmp", []string{"impulse/impulsetest", "connection/connectiontest", "hub/hubtest", "internal/check"}},
-	{"go.uber.org/goleak", []string{"impulse/impulsetest", "connection/connectiontest", "hub/hubtest", "internal/check"}},
-	{"pgregory.net/rapid", []string{"impulse/impulsetest", "connection/connectiontest", "hub/hubtest", "internal/check"}},
+	// What tests use may stand in the test kits and in the checks.
+	{"github.com/google/go-cmp", []string{kits, "internal/check"}},
+	{"go.uber.org/goleak", []string{kits, "internal/check"}},
+	{"pgregory.net/rapid", []string{kits, "internal/check"}},
 }
 
 // exclusive packages stand for a purpose that not even a program has beside the folder that is named for it.
@@ -68,7 +69,7 @@ func refusesModule(folder, imported string) string {
 	if program && !slices.Contains(exclusive, a.path) {
 		return ""
 	}
-	if slices.ContainsFunc(a.folders, func(f string) bool { return inFolder(folder, f) }) {
+	if slices.ContainsFunc(a.folders, func(f string) bool { return inFolder(folder, f) || f == kits && isKit(folder) }) {
 		return ""
 	}
 	return "only " + join(a.folders) + " may (table thirdParty of internal/arch/modules_test.go)"
@@ -107,6 +108,8 @@ func TestThirdPartyRules(t *testing.T) {
 		{"cmd/komstream", "github.com/spf13/cobra", false},
 		{"hub", "github.com/spf13/cobra", true},
 		{"hub", "github.com/unheard/of", true},
+		{"hub/store/storetest", "github.com/google/go-cmp/cmp", false},
+		{"hub/store", "github.com/google/go-cmp/cmp", true},
 	}
 	for _, tt := range tests {
 		if why := refusesModule(tt.folder, tt.imported); (why != "") != tt.refused {
