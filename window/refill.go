@@ -26,22 +26,21 @@ func (w *Window) AbandonRefill() {
 
 func (w *Window) forget() { w.refilling, w.pushes, w.pushText = false, nil, 0 }
 
-// remember keeps a push for the refill. The bounds of the window bound this list too: when it is full, the older
-// half by time goes.
+// remember keeps a push for the refill. The bounds of the window bound this list too, at twice as much: what is dropped
+// then would not stay in the window either.
 func (w *Window) remember(s sample) {
 	w.pushes = append(w.pushes, s)
 	w.pushText += int64(len(s.text))
-	if len(w.pushes) <= w.maxSamples && w.pushText <= int64(w.maxTextBytes) || len(w.pushes) == 1 {
+	if len(w.pushes) <= 2*w.maxSamples && w.pushText <= 2*int64(w.maxTextBytes) {
 		return
 	}
 	kept := normalise(w.pushes)
-	if len(kept) > w.maxSamples/2 {
-		kept = kept[(len(kept)+1)/2:]
+	w.pushText = textBytesOf(kept)
+	for len(kept) > 1 && (len(kept) > w.maxSamples || w.pushText > int64(w.maxTextBytes)) {
+		w.pushText -= int64(len(kept[0].text))
+		kept = kept[1:]
 	}
-	w.pushes, w.pushText = slices.Clone(kept), 0
-	for i := range kept {
-		w.pushText += int64(len(kept[i].text))
-	}
+	w.pushes = slices.Clone(kept)
 }
 
 // Refill replaces the samples from from to to, both inclusive in the order of [metric.TimeUUID], by what the hub
@@ -66,6 +65,7 @@ func (w *Window) Refill(number uint64, from, to metric.TimeUUID, rows []Row, now
 	pushes := w.pushes
 	w.forget()
 	if kind == 0 {
+		w.book()
 		return false
 	}
 	w.retain(now)
