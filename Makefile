@@ -8,7 +8,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
 
 fmt: ## format all Go files
-	git ls-files -z --cached --others --exclude-standard -- '*.go' | xargs -0 gofmt -w
+	gofmt -w .
 
 lint: ## gofmt, vet, golangci-lint (its first build takes minutes)
 	$(STEP) format vet lint

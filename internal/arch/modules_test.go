@@ -155,6 +155,9 @@ func TestRootLinks(t *testing.T) {
 	file := filepath.Join("testdata", "root-deps.txt")
 	if *update {
 		const head = "# What a program links by importing the root package. Written by: go test ./internal/arch -run TestRootLinks -update\n"
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(file, []byte(head+strings.Join(got, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
