@@ -1,0 +1,206 @@
+package connection
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/komstream/komstream/internal/wire"
+	"github.com/komstream/komstream/metric"
+)
+
+// frame is some samples of one call and one time, which go to the hub in one message.
+type frame struct {
+	next    *frame // in its list
+	samples []metric.Sample
+	one     [1]metric.Sample // memory of samples where it is one
+	bytes   int64            // encoded, at most
+	number  uint64           // of its call
+	irt     wire.Seq
+	via     []metric.Origin
+	whole   bool // a run's: what is refused is refused as a whole
+
+	seq      wire.Seq    // zero until it is sent
+	sent     uint64      // place of seq in the order of sequences given
+	encoding atomic.Bool // being written for the first time on this connection
+}
+
+var framePool = sync.Pool{New: func() any { return new(frame) }}
+
+// newFrame returns a frame without samples.
+func newFrame() *frame { return framePool.Get().(*frame) }
+
+// free gives f back. Nothing must refer to it or to the memory of its one sample.
+func (f *frame) free() {
+	f.next, f.samples, f.one[0] = nil, nil, metric.Sample{}
+	f.bytes, f.number, f.irt, f.via, f.whole = 0, 0, wire.Seq{}, nil, false
+	f.seq, f.sent = wire.Seq{}, 0
+	framePool.Put(f)
+}
+
+// append encodes f.
+func (f *frame) append(b []byte) []byte {
+	if len(f.samples) == 1 {
+		return wire.AppendSendOne(b, f.seq, f.irt, f.via, &f.samples[0])
+	}
+	return wire.AppendSendMulti(b, f.seq, f.irt, f.via, f.samples[0].Time, f.samples)
+}
+
+// Upper bounds of the parts of an encoded frame.
+const (
+	headBytes   = 192 // envelope, and the payload but for its items
+	originBytes = 20  // an origin in "via"
+	itemBytes   = 48  // an item but for its URI and content
+	numberBytes = 26  // a number that has no text: the longest is -1.7976931348623157E+308
+)
+
+// sampleBytes returns an upper bound of the encoded size of a sample.
+func sampleBytes(s *metric.Sample) int64 {
+	n := itemBytes + len(s.URI)
+	switch {
+	case s.Kind() == metric.KindDatasource:
+		return int64(n + quotedBytes(s.Value.String()))
+	case s.Value.Len() > 0:
+		return int64(n + s.Value.Len())
+	}
+	return int64(n + numberBytes)
+}
+
+// quotedBytes returns the size of a text as escaped JSON in ASCII.
+func quotedBytes(text string) (n int) {
+	for i := range len(text) {
+		n += int(escapedBytes[text[i]])
+	}
+	return n
+}
+
+// escapedBytes is what a byte of valid UTF-8 adds to the escaped text. The bytes that continue a rune add nothing;
+// the first one stands for all of it, twice \uXXXX where it has four bytes.
+var escapedBytes = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t':
+			t[c] = 2
+		case c < ' ' || c == 0x7f:
+			t[c] = 6
+		case c < 0x80:
+			t[c] = 1
+		case c < 0xc0:
+			t[c] = 0
+		case c < 0xf0:
+			t[c] = 6
+		default:
+			t[c] = 12
+		}
+	}
+	return t
+}()
+
+// frameList is a queue of frames, with their number, samples and bytes counted.
+type frameList struct {
+	head, tail *frame
+	n, samples int
+	bytes      int64
+}
+
+func (l *frameList) push(f *frame) {
+	f.next = nil
+	if l.tail == nil {
+		l.head = f
+	} else {
+		l.tail.next = f
+	}
+	l.tail = f
+	l.count(f, 1)
+}
+
+// pop removes and returns the first frame, or nil.
+func (l *frameList) pop() *frame {
+	f := l.head
+	if f != nil {
+		l.cut(nil, f)
+	}
+	return f
+}
+
+// cut removes f, whose predecessor is before, nil for none.
+func (l *frameList) cut(before, f *frame) {
+	if before == nil {
+		l.head = f.next
+	} else {
+		before.next = f.next
+	}
+	if l.tail == f {
+		l.tail = before
+	}
+	f.next = nil
+	l.count(f, -1)
+}
+
+// take removes and returns the frame with the given sequence, or nil. Answers come in order: it is the first one, or
+// nearly.
+func (l *frameList) take(seq wire.Seq) *frame {
+	var before *frame
+	for f := l.head; f != nil; before, f = f, f.next {
+		if f.seq == seq && !f.encoding.Load() {
+			l.cut(before, f)
+			return f
+		}
+	}
+	return nil
+}
+
+// insert puts f before the first frame that must be sent after it.
+func (l *frameList) insert(f *frame) {
+	var before *frame
+	for g := l.head; g != nil && !f.precedes(g); g = g.next {
+		before = g
+	}
+	if before == nil {
+		f.next, l.head = l.head, f
+	} else {
+		f.next, before.next = before.next, f
+	}
+	if f.next == nil {
+		l.tail = f
+	}
+	l.count(f, 1)
+}
+
+// precedes says which frame must be sent first: those that have a sequence, in its order, since a hub takes a
+// sequence below the last one for a repetition; then the others in the order of their calls.
+func (f *frame) precedes(g *frame) bool {
+	switch {
+	case f.sent > 0 && g.sent > 0:
+		return f.sent < g.sent
+	case f.sent > 0 || g.sent > 0:
+		return f.sent > 0
+	}
+	return f.number < g.number
+}
+
+// append moves all of other to the end of l.
+func (l *frameList) append(other frameList) {
+	if other.head == nil {
+		return
+	}
+	if l.tail == nil {
+		l.head = other.head
+	} else {
+		l.tail.next = other.head
+	}
+	l.tail = other.tail
+	l.n, l.samples, l.bytes = l.n+other.n, l.samples+other.samples, l.bytes+other.bytes
+}
+
+func (l *frameList) count(f *frame, sign int) {
+	l.n += sign
+	l.samples += sign * len(f.samples)
+	l.bytes += int64(sign) * f.bytes
+}
+
+// free gives all frames back.
+func (l *frameList) free() {
+	for f := l.pop(); f != nil; f = l.pop() {
+		f.free()
+	}
+}
