@@ -52,7 +52,8 @@ type Runner struct {
 type run struct {
 	trigger  Trigger
 	time     metric.TimeUUID // once asked for
-	updated  []bool          // by input, once asked for; nil before
+	told     bool            // updated is filled in
+	updated  []bool          // by input, whether a message has it
 	slots    []int32         // by input: index + 1 in views, 0 where it was not asked for
 	asked    []int32         // the inputs of views
 	views    []window.View
@@ -187,7 +188,10 @@ func joined(err error, failures []error) error {
 // reset ends the run: nothing of it stays reachable.
 func (s *run) reset() {
 	s.trigger, s.time = Trigger{}, metric.TimeUUID{}
-	s.updated = nil
+	if s.told {
+		clear(s.updated)
+		s.told = false
+	}
 	for _, i := range s.asked {
 		s.slots[i] = 0
 	}

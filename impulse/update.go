@@ -149,8 +149,11 @@ func (r *Runner) eachUpdated(yield func(metric.Sample) bool) {
 }
 
 func (r *Runner) eachOther(yield func(metric.URI) bool) {
-	if r.run.updated == nil {
-		r.run.updated = make([]bool, len(r.sub.uris))
+	if !r.run.told {
+		r.run.told = true
+		if r.run.updated == nil {
+			r.run.updated = make([]bool, len(r.sub.uris))
+		}
 		for _, p := range r.run.trigger.parts() {
 			for _, row := range p.msg.Rows[p.first:p.end] {
 				if i := r.sub.ofWindow(row.ID); i >= 0 {
