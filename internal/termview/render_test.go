@@ -101,7 +101,7 @@ func TestRenderGolden(t *testing.T) {
 func TestViewFitsEveryTerminal(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
-	for range 300 {
+	for range 100 {
 		s := randomSnapshot(r)
 		width, height := minWidth+r.IntN(150), 1+r.IntN(50)
 		lines := strings.Split(Render(s, width, height), "\n")
@@ -128,7 +128,7 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 	s := Snapshot{Title: word(), Peer: word(), State: word(), Health: Health(r.IntN(3)), Uptime: time.Duration(r.Int64())}
 	for range r.IntN(40) {
 		m := Metric{URI: word(), Text: word(), Rate: math.Exp(r.Float64()*100 - 50)}
-		for range r.IntN(200) {
+		for range r.IntN(100) {
 			m.Past = append(m.Past, math.Float64frombits(r.Uint64()))
 		}
 		s.Metrics = append(s.Metrics, m)
