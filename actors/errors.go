@@ -5,19 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/komstream/komstream/connection"
 	"github.com/komstream/komstream/metric"
 )
 
-// Errors that a caller may branch on.
-var (
-	// ErrClosed is returned by every call on a session that has been closed.
-	ErrClosed = errors.New("komstream: session is closed")
-	// ErrUnsupported is wrapped by the error of a call that needs a feature which the hub does not announce.
-	ErrUnsupported = errors.New("komstream: not supported by this hub")
-	// ErrInsideRun is wrapped by the error of Send, Flush, Close and the like when an impulse's function calls them.
-	// A run answers with Update.Emit: what it emits is sent once it has succeeded.
-	ErrInsideRun = errors.New("komstream: called from inside a run; answer with Update.Emit")
-)
+// ErrClosed is returned by every call on a session that has been closed.
+var ErrClosed = connection.ErrClosed
 
 // ConfigError names a field of Config that cannot be used.
 type ConfigError struct {
@@ -32,35 +25,6 @@ type ConfigError struct {
 // Error returns "komstream: config: FIELD VALUE RULE".
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("komstream: config: %s %s %s", e.Field, e.Value, e.Rule)
-}
-
-// HookError is the hub's refusal of a subscription.
-type HookError struct {
-	// URI is the metric, as the session's user writes it.
-	URI metric.URI
-	// Status and Code are the hub's answer (protocol §8.1 and §10), Reason its text.
-	Status, Code int
-	Reason       string
-}
-
-// Error names the metric and the hub's answer.
-func (e *HookError) Error() string {
-	return fmt.Sprintf("komstream: hub refused to subscribe %q: %d/%d %s", string(e.URI), e.Status, e.Code, e.Reason)
-}
-
-// RequestError is the hub's refusal of a request other than a subscription.
-type RequestError struct {
-	// Action is the request's name on the wire, URI what it was about.
-	Action string
-	URI    metric.URI
-	// Status and Code are the hub's answer (protocol §8.1 and §10), Reason its text.
-	Status, Code int
-	Reason       string
-}
-
-// Error names the request, the metric and the hub's answer.
-func (e *RequestError) Error() string {
-	return fmt.Sprintf("komstream: hub refused %s of %q: %d/%d %s", e.Action, string(e.URI), e.Status, e.Code, e.Reason)
 }
 
 // OpenError is why Open gave up.

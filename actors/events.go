@@ -42,10 +42,20 @@ type Events struct {
 }
 
 // Rejection is the hub's refusal of samples, with its status, code and reason.
-type Rejection = connection.Rejection
+type Rejection connection.Rejection
 
-// Overwrite is two different values sent for one metric and millisecond; the later one counts.
-type Overwrite = connection.Overwrite
+// String returns the event as one line.
+func (e Rejection) String() string {
+	return fmt.Sprintf("hub refused %d samples, the first for %q: %d/%d %s",
+		len(e.Samples), string(e.Samples[0].URI), e.Status, e.Code, e.Reason)
+}
+
+// Overwrite is a sample that replaces another of the same metric and millisecond, with another value, which the
+// session sent a short while ago.
+type Overwrite struct{ Sample metric.Sample }
+
+// String returns the event as one line.
+func (e Overwrite) String() string { return "overwrote what was sent before: " + e.Sample.String() }
 
 // ForeignWrite is an impulse's attempt to write other users' metrics, which are read-only.
 type ForeignWrite struct {
@@ -163,4 +173,3 @@ type Malformed struct{ Err error }
 
 // String returns the event as one line.
 func (e Malformed) String() string { return "hub sent what cannot be read: " + e.Err.Error() }
-

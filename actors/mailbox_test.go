@@ -206,6 +206,6 @@ func TestPoolAddsWorkersWhenAllAreStuck(t *testing.T) {
 // invokerFunc is an actor.MessageInvoker that only handles user messages.
 type invokerFunc func(any)
 
-func (f invokerFunc) InvokeUserMessage(m any)      { f(m) }
-func (f invokerFunc) InvokeSystemMessage(any)      {}
+func (f invokerFunc) InvokeUserMessage(m any)       { f(m) }
+func (f invokerFunc) InvokeSystemMessage(any)       {}
 func (f invokerFunc) EscalateFailure(reason, _ any) { panic(reason) }

@@ -3,6 +3,8 @@ package actors
 import (
 	"sync"
 
+	"github.com/komstream/komstream/impulse"
+	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
 	"github.com/komstream/komstream/window"
 )
@@ -36,12 +38,17 @@ func (n *names) add(uri metric.URI) window.ID {
 	return id
 }
 
-// lookup returns the number of the URI that a notification names.
-func (n *names) lookup(uri []byte) (window.ID, bool) {
+// resolve fills rows with the items whose metrics are known, each with its value, and returns how many there are.
+func (n *names) resolve(items []wire.Item, values []metric.Value, rows []impulse.Row) (known int) {
 	n.mu.RLock()
-	id, ok := n.ids[string(uri)]
-	n.mu.RUnlock()
-	return id, ok
+	defer n.mu.RUnlock()
+	for i := range items {
+		if id, ok := n.ids[string(items[i].URI)]; ok {
+			rows[known] = impulse.Row{ID: id, Value: values[i]}
+			known++
+		}
+	}
+	return known
 }
 
 // uri returns the URI of a number, as the session's user writes it.

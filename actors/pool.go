@@ -3,6 +3,7 @@ package actors
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type pool struct {
 	watched bool     // guarded by mu: a stuck check is due
 	closed  bool     // guarded by mu
 	gone    sync.WaitGroup
+
+	busy atomic.Int64 // workers that do not wait: above 0 while any turn runs
 }
 
 // stuckAfter is how long a queued turn waits before the pool adds workers. Short enough that blocking code delays
@@ -59,6 +62,7 @@ func (p *pool) Schedule(turn func()) {
 // addWorker starts a worker; the caller holds p.mu.
 func (p *pool) addWorker() {
 	p.workers++
+	p.busy.Add(1)
 	p.gone.Add(1)
 	go p.work()
 }
@@ -114,10 +118,13 @@ func (p *pool) take() func() {
 	for p.head == len(p.turns) {
 		if p.closed || p.workers > p.base {
 			p.workers--
+			p.busy.Add(-1)
 			return nil
 		}
 		p.idle++
+		p.busy.Add(-1)
 		p.wake.Wait()
+		p.busy.Add(1)
 		p.idle--
 	}
 	turn := p.turns[p.head]

@@ -30,10 +30,17 @@ type appendRow struct {
 	done    bool
 }
 
+// onWindow is the router's order to do something else with the window: refill it, widen it, expire.
+type onWindow struct {
+	do   func(*window.Window)
+	done bool
+}
+
 // takeTurn gives a window the chance to handle what others have posted.
 type takeTurn struct{}
 
 func (*appendRow) routersTurn() {}
+func (*onWindow) routersTurn()  {}
 func (*takeTurn) routersTurn()  {}
 
 // windowActor holds one metric's window. It is a child of the router and runs in the router's turn.
@@ -55,6 +62,9 @@ func (a *windowActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *appendRow:
 		m.outcome = a.window.Append(m.number, m.time, m.value, m.now)
+		m.done = true
+	case *onWindow:
+		m.do(a.window)
 		m.done = true
 	case *WindowQuery:
 		if c.Sender() != nil {

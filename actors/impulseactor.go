@@ -1,0 +1,102 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/komstream/komstream/impulse"
+	"go.uber.org/zap"
+)
+
+// runsPerTurn is how many runs an impulse has before it lets others onto the worker.
+const runsPerTurn = 16
+
+// impulseActor runs one impulse: its function, one run at a time, in order. What waits stands in its inbox, which
+// outlives it.
+type impulseActor struct {
+	box    *inbox
+	runner *impulse.Runner
+}
+
+func impulseProps(box *inbox) *actor.Props {
+	return actor.PropsFromProducer(
+		func() actor.Actor { return &impulseActor{box: box} },
+		actor.WithMailbox(newMailbox),
+		actor.WithDispatcher(box.s.pool),
+	)
+}
+
+// Receive implements actor.Actor.
+func (a *impulseActor) Receive(c actor.Context) {
+	switch c.Message().(type) {
+	case *actor.Started:
+		a.start(c)
+	case *runInbox:
+		a.run(c)
+	}
+}
+
+// start makes the runner. After a restart it ends the run that failed with the actor and goes on with the others.
+func (a *impulseActor) start(c actor.Context) {
+	s := a.box.s
+	runner, err := impulse.NewRunner(impulse.RunnerConfig{
+		Impulse:  a.box.impulse,
+		Username: s.config.Username,
+		Windows:  a.box.ids,
+		Views:    a.box,
+		Now:      s.config.Clock.Now,
+	})
+	if err != nil {
+		panic(err) // Bind has checked all of it
+	}
+	a.runner = runner
+	a.box.abandon(s.config.Clock.Now())
+	a.run(c)
+}
+
+// run runs what waits, as far as one turn goes.
+func (a *impulseActor) run(c actor.Context) {
+	clock := a.box.s.config.Clock
+	for range runsPerTurn {
+		began := clock.Now()
+		trigger, ok := a.box.next(began)
+		if !ok {
+			return
+		}
+		out := a.runner.Run(a.box.ctx, trigger)
+		a.settle(trigger, out)
+		if change := a.box.done(began, clock.Now(), out.Err); change.Changed() {
+			a.reportBreaker(change)
+		}
+	}
+	c.Send(c.Self(), runTriggers)
+}
+
+// settle sends what a run emitted and reports what it could not.
+func (a *impulseActor) settle(t impulse.Trigger, out impulse.Outcome) {
+	s, name := a.box.s, a.box.impulse.Name
+	if out.Err != nil {
+		post(s.events, zap.WarnLevel, s.config.Events.Failed, RunFailure{Impulse: name, Number: t.Cut, Err: out.Err})
+	}
+	if len(out.Foreign) > 0 {
+		a.box.noteForeign(len(out.Foreign))
+		post(s.events, zap.WarnLevel, s.config.Events.Foreign, ForeignWrite{Impulse: name, Samples: out.Foreign})
+	}
+	if out.ViaFull {
+		a.box.noteLooped(out.Withheld)
+		post(s.events, zap.WarnLevel, s.config.Events.Loop, LoopStopped{
+			Impulse: name, Via: out.Via, Known: s.knownOrigins(out.Via), Samples: out.Withheld,
+		})
+	}
+	if len(out.Samples) > 0 {
+		a.box.noteEmitted(len(out.Samples))
+		s.emit(a.box, out)
+	}
+}
+
+// reportBreaker tells of a breaker that opened or closed. A probe that begins is no event.
+func (a *impulseActor) reportBreaker(c impulse.BreakerChange) {
+	s := a.box.s
+	event := BreakerChange{Impulse: a.box.impulse.Name, Open: c.To == impulse.BreakerOpen, Pause: c.Pause, Failures: c.Failures}
+	if event.Open || c.To == impulse.BreakerClosed {
+		post(s.events, zap.WarnLevel, s.config.Events.Breaker, event)
+	}
+}

@@ -1,0 +1,125 @@
+package actors
+
+import (
+	"github.com/komstream/komstream/metric"
+	"github.com/komstream/komstream/window"
+)
+
+// The messages between the actors of a session, by receiver. None is changed after it was sent, but for those the
+// router sends to its windows in its own turn (windowactor.go).
+
+// To the router.
+type (
+	// drainInbound, from the reader: there are messages to take. One is under way at a time.
+	drainInbound struct{}
+	// giveTurn, from a window's mailbox: others have posted to the window.
+	giveTurn struct{ id window.ID }
+	// bindImpulses, from Bind: make windows and subscribe. Answered through the binding.
+	bindImpulses struct{ binding *Binding }
+	// unbindImpulses, from Unbind: take out. done is closed.
+	unbindImpulses struct {
+		binding *Binding
+		done    chan struct{}
+	}
+	// reloading, from the connection: every window is about to be read again.
+	reloading struct{}
+	// windowLoaded, from the connection: the hub's answer for one window.
+	windowLoaded struct {
+		id window.ID
+		// refill says that rows replace what the window holds; otherwise the window is as it should be.
+		refill bool
+		rows   []window.Row
+		// waiting are the bindings that waited for it.
+		waiting []*Binding
+	}
+	// windowAnew, from the actor of a window that was restarted: this is the new window.
+	windowAnew struct {
+		id     window.ID
+		window *window.Window
+	}
+	// expireWindows, from a timer: apply retention to the windows that nothing is appended to.
+	expireWindows struct{}
+	// askStats, from Stats: answered on reply, which has room for it.
+	askStats struct{ reply chan<- routerStats }
+	// failRouter makes the router panic: fault injection.
+	failRouter struct{ reason string }
+)
+
+// To the connection.
+type (
+	// wantWindows, from the router: subscribe these metrics and load this much of their past, then say windowLoaded.
+	wantWindows struct {
+		binding *Binding
+		pasts   map[window.ID]window.Past
+	}
+	// dropWindows, from the router: nobody uses these any more.
+	dropWindows struct{ ids []window.ID }
+	// resyncWindows, from the router: read these again.
+	resyncWindows struct{ ids []window.ID }
+	// connected and connectFailed, from the goroutine that connects.
+	connected struct {
+		epoch int
+		link  *link
+	}
+	connectFailed struct {
+		epoch int
+		err   error
+	}
+	// authenticating, from the goroutine that connects: it logs in.
+	authenticating struct{ epoch int }
+	// connectionLost, from the goroutine that reads.
+	connectionLost struct {
+		epoch int
+		err   error
+	}
+	// retryConnect, from a timer.
+	retryConnect struct{ epoch int }
+	// synced, from a sync: what the hub said of one metric.
+	synced struct {
+		epoch  int
+		id     window.ID
+		result syncResult
+	}
+	// retrySync, from a timer: try a denied subscription again.
+	retrySync struct {
+		epoch int
+		id    window.ID
+	}
+	// checkProgress, from a timer: is the hub answering?
+	checkProgress struct{ epoch int }
+	// closeConnection, from Shutdown: end for good. done is closed when the socket is.
+	closeConnection struct{ done chan struct{} }
+	// failConnection makes the connection actor panic: fault injection.
+	failConnection struct{ reason string }
+)
+
+// To the session's supervisor.
+type (
+	// spawnImpulses, from Bind: start the actors of a binding. done is closed.
+	spawnImpulses struct {
+		binding *Binding
+		done    chan struct{}
+	}
+	// stopImpulses, from Unbind: stop them.
+	stopImpulses struct{ binding *Binding }
+)
+
+// To an impulse.
+type runInbox struct{}
+
+// Messages without content are sent as these.
+var (
+	drain       = &drainInbound{}
+	runTriggers = &runInbox{}
+)
+
+// syncResult is what the hub said of one metric.
+type syncResult struct {
+	// err is the hub's refusal, or nil.
+	err error
+	// exists says that the metric exists; otherwise the subscription is pending.
+	exists bool
+	// rows are the samples of its past, in any order.
+	rows []window.Row
+	kind metric.Kind
+}
