@@ -216,6 +216,11 @@ func (s *scanner) number(content *[]byte) bool {
 	if isPlainNumber(*content) {
 		return true
 	}
+	for _, c := range *content {
+		if c < ' ' { // a blank of numbers, but no part of a JSON string
+			return false
+		}
+	}
 	_, err := metric.ParseNumber(string(*content))
 	return err == nil
 }
