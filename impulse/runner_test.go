@@ -257,7 +257,7 @@ func TestFailedRunSendsNothing(t *testing.T) {
 
 func TestFailuresOfARunAreBounded(t *testing.T) {
 	b := newBench(t, func(_ context.Context, u *impulse.Update) error {
-		for range 100_000 {
+		for range 10_000 {
 			u.Emit(metric.Sample{URI: "x"})
 		}
 		return nil

@@ -44,8 +44,14 @@ type echoSlot struct {
 }
 
 func (e *Echo) key(uri metric.URI, t metric.TimeUUID, v metric.Value) echoKey {
-	var buf [64]byte
-	return echoKey{uri, t, v.Kind(), maphash.Bytes(e.seed, v.Append(buf[:0]))}
+	k := echoKey{uri: uri, time: t, kind: v.Kind()}
+	if v.Len() > 0 { // the text is there: no copy of a long one
+		k.value = maphash.String(e.seed, v.String())
+		return k
+	}
+	var buf [32]byte
+	k.value = maphash.Bytes(e.seed, v.Append(buf[:0]))
+	return k
 }
 
 // Sent remembers samples that are being sent, with the origins they descend from. URIs are the session's own, local.
@@ -83,6 +89,9 @@ func (e *Echo) put(s echoSlot) {
 
 // Refused forgets a sample.
 func (e *Echo) Refused(s metric.Sample) {
+	if len(e.byKey) == 0 {
+		return
+	}
 	k := e.key(s.URI, s.Time, s.Value)
 	if i, known := e.byKey[k]; known {
 		delete(e.byKey, k)

@@ -140,7 +140,7 @@ func (r *Router) Number() uint64 { return r.number }
 func (r *Router) SetNumber(n uint64) { r.number = n }
 
 // Unflushed returns the least number that a trigger not yet given out may have as its cut, as every greater one
-// may. While Flush runs it covers what Flush gives out.
+// may. While Flush runs it covers what Flush gives out; after that the receivers have to see to it.
 func (r *Router) Unflushed() (from uint64) {
 	if !r.unflushed {
 		return r.number + 1
@@ -236,10 +236,8 @@ func (r *Router) collect(handle int32) {
 		c := r.cold[handle]
 		r.triggers = append(r.triggers, c.ready...)
 		c.ready = nil
-		if c.holds() {
+		if e.special = c.holds(); e.special {
 			r.park(handle)
-		} else {
-			e.special = len(c.waiting) > 0
 		}
 	}
 	for at := e.head; at >= 0; at = r.notes[at].next {
