@@ -64,7 +64,9 @@ func (w *Window) Append(number uint64, t metric.TimeUUID, v metric.Value, now me
 		w.remember(s)
 	}
 	w.counts.Appended++
-	w.book()
+	if w.changed {
+		w.book()
+	}
 	return o
 }
 
@@ -80,6 +82,9 @@ func (w *Window) Expire(now metric.Ticks) {
 	}
 	if w.cuts != nil {
 		w.prune()
+	}
+	if len(w.marks) == 0 {
+		w.marks = nil // an idle window should be small
 	}
 	w.book()
 }
@@ -134,22 +139,26 @@ func (w *Window) clear(kind metric.Kind) {
 // retained returns the position of the first sample to keep: the first at or after now − Delta, or the Count-th
 // newest at or before now, whichever is earlier.
 func (w *Window) retained(now metric.Ticks) int {
-	if w.lo == w.hi {
+	cutoff := now - w.delta
+	if w.oldest >= cutoff || w.lo == w.hi {
 		return w.lo
 	}
-	cutoff := now.Add(-w.past.Delta)
-	if w.oldest >= cutoff {
-		return w.lo
-	}
-	// The first sample goes when the Count-th after it is past as well.
-	if w.lo+w.past.Count >= w.hi || w.ticksAt(w.lo+w.past.Count) > now {
-		return w.lo
-	}
-	newestPast := w.hi
+	past := w.hi
 	if w.newest > now {
-		newestPast = w.search(now + 1)
+		past = w.search(now + 1)
 	}
-	return min(w.search(cutoff), newestPast-w.past.Count)
+	last := past - w.past.Count
+	if last <= w.lo {
+		return w.lo
+	}
+	// Nearly always it is one of the next few.
+	c, i, j := w.segment(w.from)
+	for n := 1; n < 8 && i+n < j; n++ {
+		if c.ticks[i+n] >= cutoff {
+			return min(w.lo+n, last)
+		}
+	}
+	return min(w.search(cutoff), last)
 }
 
 func (w *Window) retain(now metric.Ticks) {
@@ -161,6 +170,7 @@ func (w *Window) retain(now metric.Ticks) {
 // evict removes the samples before position p.
 func (w *Window) evict(p int) {
 	if w.kind() == metric.KindDatasource {
+		w.changed = true
 		for q := w.lo; q < p; q++ {
 			w.textBytes -= int64(len(w.at(q).text))
 		}
@@ -180,13 +190,15 @@ func (w *Window) evict(p int) {
 	if w.dead > 2*smallChunk*32 && 32*w.dead > w.held {
 		w.respine(1)
 	}
-	w.oldest = w.ticksAt(p)
+	first := &w.sp.spans[w.from]
+	w.oldest = first.c.ticks[p-first.base]
 }
 
 // respine copies the live spans, so that the chunks of passed ones can be freed, and makes room for more.
 func (w *Window) respine(extra int) {
 	w.sp = newSpine(w.sp.kind, w.sp.spans[w.from:w.to], extra)
 	w.from, w.to, w.dead = 0, w.to-w.from, 0
+	w.changed = true
 }
 
 // compact copies a first chunk that retention has passed in part, so that the passed part can be freed.
@@ -267,7 +279,10 @@ func (w *Window) push(s *sample) {
 	}
 	w.hi++
 	w.newest = s.ticks
-	w.textBytes += int64(len(s.text))
+	if len(s.text) > 0 {
+		w.textBytes += int64(len(s.text))
+		w.changed = true
+	}
 }
 
 func (w *Window) full() bool {
@@ -285,6 +300,7 @@ func (w *Window) grow(s *sample) {
 	w.sp.spans[w.to] = span{first: s.ticks, base: w.hi, c: c}
 	w.to++
 	w.held += c.bytes()
+	w.changed = true
 }
 
 // splice puts s at position p, before the sample there or in its place, by a copy of its chunk: whoever views the

@@ -23,7 +23,18 @@ func (w *Window) advance(number uint64) {
 			w.prune()
 			w.threshold = max(minMarks, 2*len(w.marks))
 		}
-		w.marks = append(w.marks, mark{state: w.state, number: w.number})
+		if len(w.marks) == cap(w.marks) { // grown by hand: append would go beyond the threshold
+			marks := make([]mark, len(w.marks), min(max(4, 2*len(w.marks)), w.threshold))
+			copy(marks, w.marks)
+			w.marks = marks
+			w.changed = true
+		}
+		n := len(w.marks)
+		w.marks = w.marks[:n+1]
+		// Field by field: a copy of the whole reads what has just been written in other pieces, and waits for it.
+		m := &w.marks[n]
+		m.sp, m.lo, m.hi, m.from, m.to = w.sp, w.lo, w.hi, w.from, w.to
+		m.number, m.retired = w.number, 0
 	}
 	w.number = number
 }
@@ -37,9 +48,10 @@ func (w *Window) prune() {
 	if w.scratch = nil; cap(cuts) <= 64 { // an idle window should be small: it keeps no large buffer
 		w.scratch = cuts
 	}
+	w.changed = true
 	kept, c := 0, 0
 	for i := range w.marks {
-		m := w.marks[i]
+		m := &w.marks[i]
 		next := w.number
 		if i+1 < len(w.marks) {
 			next = w.marks[i+1].number
@@ -48,7 +60,9 @@ func (w *Window) prune() {
 			c++
 		}
 		if next > from || c < len(cuts) && cuts[c] < next {
-			w.marks[kept] = m
+			if kept < i {
+				w.marks[kept] = *m
+			}
 			kept++
 			continue
 		}
@@ -70,6 +84,7 @@ func (w *Window) prune() {
 // retire books n bytes of chunks that left the newest state.
 func (w *Window) retire(n int64) {
 	w.held -= n
+	w.changed = true
 	if last := len(w.marks) - 1; last >= 0 {
 		w.marks[last].retired += n
 		w.pinned += n

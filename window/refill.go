@@ -31,6 +31,7 @@ func (w *Window) forget() { w.refilling, w.pushes, w.pushText = false, nil, 0 }
 func (w *Window) remember(s sample) {
 	w.pushes = append(w.pushes, s)
 	w.pushText += int64(len(s.text))
+	w.changed = true
 	if len(w.pushes) <= 2*w.maxSamples && w.pushText <= 2*int64(w.maxTextBytes) {
 		return
 	}

@@ -42,40 +42,43 @@ type Config struct {
 // Refill, AbandonRefill, DropOldest, Release. [Window.View], [Window.ViewAt], [Window.Past] and [Window.Stats] may
 // be called from any goroutine at any time. Nothing blocks for longer than a copy of some chunks takes.
 type Window struct {
+	// What every append touches comes first and lies close together: of ten thousand windows none is in the cache.
 	mu     sync.Mutex
-	state               // the newest
-	number uint64       // the message that the newest state belongs to
-	oldest metric.Ticks // of the first sample
-	newest metric.Ticks // of the last
+	number uint64 // the message that the newest state belongs to
+	state         // the newest
+	oldest metric.Ticks
+	newest metric.Ticks
+	delta  metric.Ticks // past.Delta
 	past   Past         // complete
+	marks  []mark       // earlier states, by number
 	cuts   func([]uint64) ([]uint64, uint64)
-	marks  []mark // earlier states, by number
 
-	maxSamples, maxTextBytes int
+	threshold    int // marks at which cuts is asked
+	maxSamples   int
+	maxTextBytes int
+	refilling    bool
+	changed      bool // what the budget does not know yet
+	budget       *Budget
+	booked       int64 // at the budget
+	counts       Counts
 
 	held      int64 // bytes of the newest state's chunks
 	pinned    int64 // bytes, at most, of chunks that only marks hold
 	textBytes int64 // of the newest state's texts
 	dead      int64 // bytes of chunks before the first span that the spine still pins
-	booked    int64 // at the budget
-	budget    *Budget
-
-	threshold int // marks at which cuts is asked
 	scratch   []uint64
 
-	refilling bool
-	pushes    []sample // appended since StartRefill, in order of arrival
-	pushText  int64    // bytes of their texts
-
-	counts Stats
+	pushes   []sample // appended since StartRefill, in order of arrival
+	pushText int64    // bytes of their texts
 }
 
 // New returns an empty window. It cannot fail: bounds that are not positive mean the defaults.
 func New(c Config) *Window {
 	w := &Window{
-		past: c.Past.WithDefaults(), cuts: c.Cuts, budget: c.Budget, threshold: minMarks,
+		cuts: c.Cuts, budget: c.Budget, threshold: minMarks,
 		maxSamples: c.MaxSamples, maxTextBytes: c.MaxTextBytes,
 	}
+	w.setPast(c.Past)
 	if w.maxSamples <= 0 {
 		w.maxSamples = DefaultMaxSamples
 	}
@@ -97,7 +100,12 @@ func (w *Window) Past() Past {
 func (w *Window) SetPast(p Past) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.setPast(p)
+}
+
+func (w *Window) setPast(p Past) {
 	w.past = p.WithDefaults()
+	w.delta = metric.SpanOf(w.past.Delta)
 }
 
 // View returns what the window shows now.
@@ -108,20 +116,25 @@ func (w *Window) View() View {
 	return v
 }
 
-// Stats are figures of one window. All but Samples, Bytes and States count from its beginning.
+// Stats are figures of one window.
 type Stats struct {
 	// Kind is what the window holds, 0 while nothing has told.
 	Kind metric.Kind
 	// Samples are in the window now.
 	Samples int
 	// Bytes is its memory: columns, texts, and what is kept for outstanding cuts. It is an upper bound but for texts
-	// that retention has passed and whose chunk is not yet free, 64 KiB at most.
+	// that retention has passed and whose chunk is not yet free, about 64 KiB at most.
 	Bytes int64
 	// States is the number of earlier states kept for outstanding cuts.
 	States int
-	// Appended counts all samples appended, whatever came of them.
+	Counts
+}
+
+// Counts tell what happened to a window from its beginning.
+type Counts struct {
+	// Appended counts all samples appended, whatever came of them; rows of refills are not counted.
 	Appended uint64
-	// Late counts samples that came after a newer one.
+	// Late counts samples that came after a newer one and were taken.
 	Late uint64
 	// Overwrote counts samples that took the place of another of the same instant.
 	Overwrote uint64
@@ -139,10 +152,7 @@ type Stats struct {
 func (w *Window) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.counts
-	s.Kind, s.Samples, s.States = w.kind(), w.len(), len(w.marks)
-	s.Bytes = w.bytes()
-	return s
+	return Stats{Kind: w.kind(), Samples: w.len(), Bytes: w.bytes(), States: len(w.marks), Counts: w.counts}
 }
 
 // Release empties the window and returns its bytes to the budget. Views stay as they are. Call it when the window is
@@ -166,9 +176,7 @@ const sampleSize = 40
 
 // book tells the budget what changed.
 func (w *Window) book() {
-	if w.budget == nil {
-		return
-	}
+	w.changed = false
 	if n := w.bytes(); n != w.booked {
 		w.budget.Add(n - w.booked)
 		w.booked = n
