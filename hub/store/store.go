@@ -86,11 +86,11 @@ type Item struct {
 	Content string
 }
 
-// Record is one record of a table.
+// Record is one record of a table, or its deletion.
 type Record struct {
 	Table Table
 	Key   string
-	Value []byte
+	Value []byte // nil, not empty, deletes the record
 }
 
 // Sample is one sample of a series.
@@ -100,30 +100,34 @@ type Sample struct {
 	Content string
 }
 
-// Batch is what is to be written together. The deletions happen first, then the rest, each list in its order. The
-// zero Batch is empty and ready.
+// Batch is what is to be written together, each list in its order: of two entries for one thing the later prevails.
+// The zero Batch is empty and ready.
 type Batch struct {
-	Delete []Record // by table and key
-	Drop   []uint64 // series whose samples are deleted
-
-	Put      []Record
+	Records  []Record
 	Samples  []Sample
+	Drop     []uint64 // series that lose all their samples, those of this batch too
 	Arrivals []Arrival
+}
+
+// Put adds a record.
+func (b *Batch) Put(r Record) { b.Records = append(b.Records, r) }
+
+// Delete adds the deletion of a record, which need not exist.
+func (b *Batch) Delete(table Table, key string) {
+	b.Records = append(b.Records, Record{Table: table, Key: key})
 }
 
 // Empty reports whether there is nothing to write.
 func (b *Batch) Empty() bool {
-	return len(b.Delete)+len(b.Drop)+len(b.Put)+len(b.Samples)+len(b.Arrivals) == 0
+	return len(b.Records)+len(b.Samples)+len(b.Drop)+len(b.Arrivals) == 0
 }
 
 // Reset empties b and keeps its memory.
 func (b *Batch) Reset() {
-	clear(b.Delete)
-	clear(b.Put)
+	clear(b.Records)
 	clear(b.Samples)
 	clear(b.Arrivals)
 	*b = Batch{
-		Delete: b.Delete[:0], Drop: b.Drop[:0],
-		Put: b.Put[:0], Samples: b.Samples[:0], Arrivals: b.Arrivals[:0],
+		Records: b.Records[:0], Samples: b.Samples[:0], Drop: b.Drop[:0], Arrivals: b.Arrivals[:0],
 	}
 }

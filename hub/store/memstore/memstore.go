@@ -52,20 +52,21 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 	if s.closed {
 		return store.ErrClosed
 	}
-	for _, r := range b.Delete {
-		delete(s.tables[r.Table], r.Key)
-	}
-	for _, id := range b.Drop {
-		delete(s.series, id)
-	}
-	for _, r := range b.Put {
+	for _, r := range b.Records {
+		if r.Value == nil {
+			delete(s.tables[r.Table], r.Key)
+			continue
+		}
 		if s.tables[r.Table] == nil {
 			s.tables[r.Table] = map[string][]byte{}
 		}
-		s.tables[r.Table][r.Key] = slices.Clone(r.Value)
+		s.tables[r.Table][r.Key] = append([]byte{}, r.Value...)
 	}
 	for _, x := range b.Samples {
 		s.insert(x)
+	}
+	for _, id := range b.Drop {
+		delete(s.series, id)
 	}
 	for i := range b.Arrivals {
 		a := &b.Arrivals[i]

@@ -171,22 +171,22 @@ func fill(to *pebble.Batch, b *store.Batch) (err error) {
 			err = e
 		}
 	}
-	for _, r := range b.Delete {
+	for _, r := range b.Records {
 		key = appendRecordKey(key[:0], r.Table, r.Key)
-		note(to.Delete(key, nil))
-	}
-	for _, id := range b.Drop {
-		low, high := seriesBounds(id)
-		note(to.DeleteRange(low, high, nil))
-	}
-	for _, r := range b.Put {
-		key = appendRecordKey(key[:0], r.Table, r.Key)
-		note(to.Set(key, r.Value, nil))
+		if r.Value == nil {
+			note(to.Delete(key, nil))
+		} else {
+			note(to.Set(key, r.Value, nil))
+		}
 	}
 	for _, x := range b.Samples {
 		key = appendSampleKey(key[:0], x.Series, x.Time)
 		value = append(value[:0], x.Content...)
 		note(to.Set(key, value, nil))
+	}
+	for _, id := range b.Drop {
+		low, high := seriesBounds(id)
+		note(to.DeleteRange(low, high, nil))
 	}
 	for i := range b.Arrivals {
 		a := &b.Arrivals[i]

@@ -84,7 +84,7 @@ func losePower(t *testing.T, seed uint64) {
 				n := w*commits + i
 				b := &store.Batch{
 					Samples: []store.Sample{{Series: 1, Time: metric.NewTimeUUID(metric.Ticks(n), 0), Content: fmt.Sprint(n)}},
-					Put:     []store.Record{{Table: store.TableUsers, Key: fmt.Sprint(n), Value: []byte("x")}},
+					Records: []store.Record{{Table: store.TableUsers, Key: fmt.Sprint(n), Value: []byte("x")}},
 				}
 				if err := s.Commit(context.Background(), b); err != nil {
 					t.Error(err)

@@ -66,7 +66,7 @@ func records(t *testing.T, s store.Store) {
 	put := func(table store.Table, key, value string) store.Record {
 		return store.Record{Table: table, Key: key, Value: []byte(value)}
 	}
-	commit(t, s, &store.Batch{Put: []store.Record{
+	commit(t, s, &store.Batch{Records: []store.Record{
 		put(store.TableUsers, "b", "1"), put(store.TableUsers, "a", "2"), put(store.TableHooks, "a", "3"),
 		put(store.TableUsers, "a\xff", ""), put(store.TableUsers, "a", "4"), put(store.TableUsers, "", "5"),
 	}})
@@ -74,11 +74,12 @@ func records(t *testing.T, s store.Store) {
 	if diff := cmp.Diff(want, readRecords(t, s, store.TableUsers)); diff != "" {
 		t.Error(diff)
 	}
-	// Deletions come first, whatever is put again stays.
-	commit(t, s, &store.Batch{
-		Delete: []store.Record{{Table: store.TableUsers, Key: "a"}, {Table: store.TableUsers, Key: "b"}, {Table: store.TableUsers, Key: "none"}},
-		Put:    []store.Record{put(store.TableUsers, "b", "6")},
-	})
+	// The order within a batch counts.
+	commit(t, s, &store.Batch{Records: []store.Record{
+		{Table: store.TableUsers, Key: "none"},
+		{Table: store.TableUsers, Key: "b"}, put(store.TableUsers, "b", "6"),
+		put(store.TableUsers, "a", "7"), {Table: store.TableUsers, Key: "a"},
+	}})
 	if diff := cmp.Diff([]string{"=5", "a\xff=", "b=6"}, readRecords(t, s, store.TableUsers)); diff != "" {
 		t.Error(diff)
 	}
@@ -187,7 +188,7 @@ func droppedSeries(t *testing.T, s store.Store) {
 		return store.Sample{Series: series, Time: at(1, metric.PlainLow), Content: content}
 	}
 	commit(t, s, &store.Batch{Samples: []store.Sample{sample(1, "a"), sample(2, "b"), sample(256, "c")}})
-	commit(t, s, &store.Batch{Drop: []uint64{1}})
+	commit(t, s, &store.Batch{Drop: []uint64{1}, Samples: []store.Sample{sample(1, "d")}})
 	if got := readSamples(t, s, 1, metric.MinTime, metric.MaxTime); got != nil {
 		t.Errorf("the dropped series holds %v", got)
 	}

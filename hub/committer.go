@@ -1,0 +1,190 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/komstream/komstream/hub/store"
+)
+
+// job is something that changes data models and is stored.
+type job interface {
+	// execute runs on the committer's goroutine: it checks, changes the models in memory, and notes in the group
+	// what is to be stored and how to undo the change.
+	execute(g *group)
+	// finish runs on the committer's goroutine after the sync, or with its error: it answers and notifies.
+	finish(g *group, err error)
+}
+
+// committer executes the jobs of some owners, one after the other, and stores them in groups.
+type committer struct {
+	hub *Hub
+
+	mu      sync.Mutex
+	wake    sync.Cond
+	queue   []job
+	stopped bool
+
+	// begun and synced count groups. Whoever read the store while group n was under way waits for n.
+	begun, synced uint64
+	lastErr       error // of the newest group
+	done          sync.Cond
+}
+
+// groupJobs bounds a group, so that the first of a long queue are not answered with the last.
+const groupJobs = 4096
+
+// group is the jobs that share a sync.
+type group struct {
+	hub   *Hub
+	now   time.Time
+	jobs  []job
+	batch store.Batch
+	undo  []func()
+	// touched are the outboxes that got something and are to be woken.
+	touched []*outbox
+}
+
+func newCommitter(h *Hub) *committer {
+	c := &committer{hub: h}
+	c.wake.L, c.done.L = &c.mu, &c.mu
+	return c
+}
+
+// submit queues a job. It reports false, and drops the job, after stop.
+func (c *committer) submit(j job) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return false
+	}
+	c.queue = append(c.queue, j)
+	c.wake.Signal()
+	return true
+}
+
+// stop lets run return once the queue is empty.
+func (c *committer) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	c.wake.Signal()
+}
+
+// barrier waits until everything that the models and the store showed when it was called has been synced. It returns
+// the error of a sync that failed meanwhile: what was seen may then be undone.
+func (c *committer) barrier() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for last := c.begun; c.synced < last; {
+		c.done.Wait()
+		if c.synced >= last {
+			return c.lastErr
+		}
+	}
+	return nil
+}
+
+// run executes groups until stop.
+func (c *committer) run() {
+	g := &group{hub: c.hub}
+	for c.take(g) {
+		for _, j := range g.jobs {
+			j.execute(g)
+		}
+		err := c.commit(g)
+		if err != nil {
+			for i := len(g.undo) - 1; i >= 0; i-- {
+				g.undo[i]()
+			}
+		}
+		c.mu.Lock()
+		c.synced, c.lastErr = c.begun, err
+		c.done.Broadcast()
+		c.mu.Unlock()
+		for _, j := range g.jobs {
+			j.finish(g, err)
+		}
+		g.reset()
+	}
+}
+
+// take waits for jobs and begins a group with them.
+func (c *committer) take(g *group) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 {
+		if c.stopped {
+			return false
+		}
+		c.wake.Wait()
+	}
+	n := min(len(c.queue), groupJobs)
+	g.jobs = append(g.jobs, c.queue[:n]...)
+	rest := copy(c.queue, c.queue[n:])
+	clear(c.queue[rest:])
+	c.queue = c.queue[:rest]
+	g.now = c.hub.config.now()
+	c.begun++
+	return true
+}
+
+func (c *committer) commit(g *group) error {
+	if g.batch.Empty() {
+		return nil
+	}
+	err := c.hub.store.Commit(context.Background(), &g.batch)
+	if err != nil {
+		c.hub.log.Error("the store does not take writes", zap.Error(err))
+	}
+	return err
+}
+
+// reset makes g ready for the next group, after everything that was queued has been set off.
+func (g *group) reset() {
+	for _, o := range g.touched {
+		o.start()
+	}
+	clear(g.jobs)
+	clear(g.undo)
+	clear(g.touched)
+	g.jobs, g.undo, g.touched = g.jobs[:0], g.undo[:0], g.touched[:0]
+	if len(g.batch.Samples) > 64<<10 {
+		g.batch = store.Batch{}
+	}
+	g.batch.Reset()
+}
+
+// call is a job for the Go API and the hub's own chores: a change, and a channel that gets its error.
+type call struct {
+	change func(g *group) error
+	err    error
+	done   chan error
+}
+
+func (c *call) execute(g *group) { c.err = c.change(g) }
+
+func (c *call) finish(_ *group, err error) {
+	if c.err == nil {
+		c.err = err
+	}
+	c.done <- c.err
+}
+
+// do runs a change on the committer of an owner and waits until it is stored. The change is made even where ctx ends
+// before it is: the error then says only that nobody waited.
+func (h *Hub) do(ctx context.Context, owner *user, change func(g *group) error) error {
+	j := &call{change: change, done: make(chan error, 1)}
+	if !h.committerOf(owner).submit(j) {
+		return ErrClosed
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

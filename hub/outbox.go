@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// outbox is what waits to be written to one socket. There is no standing goroutine: one runs while there is
+// something to write.
+type outbox struct {
+	conn *conn
+
+	mu      sync.Mutex
+	room    sync.Cond // answers have been written, or the outbox was closed
+	entries []entry
+	answers int // bytes of queued answers and pages
+	pushes  int // bytes of queued notifications
+	running bool
+	marked  bool // in the list of a group that will start it
+	closed  bool
+	dropped uint64 // notifications that were not queued, nor replayed
+
+	// lag holds the owners whose notifications did not fit. They are read from the arrival log once the queue is
+	// empty, and nothing of these owners is queued until then, so that the order stays.
+	lag map[*user]*lag
+
+	busy    bool          // an entry is being written
+	written chan struct{} // closed when it has been; made by who waits
+}
+
+// lag is a range of positions that a session has yet to get.
+type lag struct{ next, last uint64 }
+
+// entry is one frame to be written.
+type entry struct {
+	frame []byte
+	ping  bool
+
+	// A notification is authorised again when rights have changed since.
+	notice  *notice
+	which   []int
+	version uint64
+
+	// A page of history too: then instead is written in its place.
+	page    *history
+	instead []byte
+}
+
+func newOutbox(c *conn) *outbox {
+	o := &outbox{conn: c}
+	o.room.L = &o.mu
+	return o
+}
+
+// mark notes that o is to be started, in the list of who will do it. The caller holds mu.
+func (o *outbox) mark(touched *[]*outbox) {
+	if !o.marked && !o.running {
+		o.marked = true
+		*touched = append(*touched, o)
+	}
+}
+
+// answer queues a frame that must not be lost. It does not wait: who reads requests waits with [outbox.wait].
+func (o *outbox) answer(e entry, touched *[]*outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	o.answers += len(e.frame)
+	o.entries = append(o.entries, e)
+	o.mark(touched)
+}
+
+// push queues a notification, or notes that it has to be read from the log later.
+func (o *outbox) push(e entry, touched *[]*outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	owner, position := e.notice.owner, e.notice.position
+	if l := o.lag[owner]; l != nil {
+		l.last = position
+		return
+	}
+	if o.pushes+len(e.frame) > o.conn.hub.config.PushBytes && o.pushes > 0 {
+		if o.lag == nil {
+			o.lag = map[*user]*lag{}
+		}
+		o.lag[owner] = &lag{position, position}
+		return
+	}
+	o.pushes += len(e.frame)
+	o.entries = append(o.entries, e)
+	o.mark(touched)
+}
+
+// send is answer for who belongs to no group.
+func (o *outbox) send(e entry) {
+	var touched []*outbox
+	o.answer(e, &touched)
+	for _, t := range touched {
+		t.start()
+	}
+}
+
+// wait blocks while more than answerBytes of answers wait. It reports false once the outbox is closed.
+func (o *outbox) wait() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.answers > answerBytes && !o.closed {
+		o.room.Wait()
+	}
+	return !o.closed
+}
+
+// drain blocks until everything queued has been written, or the outbox is closed.
+func (o *outbox) drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for (o.running || o.marked) && !o.closed {
+		o.room.Wait()
+	}
+}
+
+// start sets off the writing of what was queued.
+func (o *outbox) start() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.marked = false
+	if o.running || o.closed || len(o.entries) == 0 {
+		return
+	}
+	o.running = true
+	o.conn.hub.writers.Go(o.run)
+}
+
+// close drops everything and ends the writing.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	o.entries, o.lag = nil, nil
+	o.room.Broadcast()
+}
+
+// run writes until there is nothing left.
+func (o *outbox) run() {
+	for {
+		o.mu.Lock()
+		entries := o.entries
+		o.entries = nil
+		if len(entries) == 0 && len(o.lag) == 0 || o.closed {
+			o.running = false
+			o.room.Broadcast()
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+		if len(entries) == 0 {
+			o.replay()
+			continue
+		}
+		for i := range entries {
+			if !o.write(&entries[i]) {
+				break
+			}
+			entries[i] = entry{}
+		}
+	}
+}
+
+// write writes one entry, if it may still be read. It reports false once the socket is broken.
+func (o *outbox) write(e *entry) bool {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return false
+	}
+	o.busy = true
+	o.mu.Unlock()
+	err := o.transmit(e)
+	o.mu.Lock()
+	o.busy = false
+	if o.written != nil {
+		close(o.written)
+		o.written = nil
+	}
+	if e.notice != nil {
+		o.pushes -= len(e.frame)
+	} else {
+		o.answers -= len(e.frame)
+	}
+	o.room.Broadcast()
+	o.mu.Unlock()
+	if err != nil {
+		o.conn.cut()
+		return false
+	}
+	return true
+}
+
+func (o *outbox) transmit(e *entry) error {
+	c := o.conn
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.hub.config.WriteTimeout))
+	if e.ping {
+		return c.ws.WriteMessage(websocket.PingMessage, nil)
+	}
+	frame := e.frame
+	if e.version != 0 && e.version != c.hub.directory.version.Load() {
+		frame = o.authorizeAgain(e)
+	}
+	if frame == nil {
+		return nil
+	}
+	return c.ws.WriteMessage(websocket.TextMessage, frame)
+}
+
+// authorizeAgain returns what may still be written of an entry, nil for nothing.
+func (o *outbox) authorizeAgain(e *entry) []byte {
+	h, s := o.conn.hub, o.conn.session
+	if e.page != nil {
+		if h.directory.authorize(s.agent.user, s.agent, e.page.owner, e.page.uri) {
+			return e.frame
+		}
+		return e.instead
+	}
+	kept := e.notice.allowed(h, s, e.which)
+	switch len(kept) {
+	case 0:
+		return nil
+	case len(e.which):
+		return e.frame
+	}
+	return e.notice.frame(h, s, kept)
+}
+
+// quiesce returns once the entry that is being written, if any, is written; false where that takes until deadline.
+func (o *outbox) quiesce(deadline time.Time) bool {
+	o.mu.Lock()
+	if !o.busy || o.closed {
+		o.mu.Unlock()
+		return true
+	}
+	if o.written == nil {
+		o.written = make(chan struct{})
+	}
+	written := o.written
+	o.mu.Unlock()
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-written:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

@@ -1,0 +1,86 @@
+package hub
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/komstream/komstream/internal/wire"
+)
+
+// writeBuffers are shared by all sockets: one is taken for a frame only, so that a quiet socket costs none.
+var writeBuffers sync.Pool
+
+func (h *Hub) upgrader() *websocket.Upgrader {
+	return &websocket.Upgrader{
+		ReadBufferSize:  0, // the HTTP server's
+		WriteBufferSize: 4096,
+		WriteBufferPool: &writeBuffers,
+		CheckOrigin:     h.originAllowed,
+		// Compression is never negotiated: it would let strangers make the hub inflate.
+		EnableCompression: false,
+	}
+}
+
+// socket serves an agent's websocket. The handshake is completed whoever asks, since agents look for the close code.
+func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" && r.URL.Path != "" {
+		http.NotFound(w, r)
+		return
+	}
+	if !websocket.IsWebSocketUpgrade(r) {
+		w.Header().Set("Upgrade", "websocket")
+		http.Error(w, "this is where agents connect by websocket", http.StatusUpgradeRequired)
+		return
+	}
+	features := wire.ParseFeatures(r.Header.Get(wire.FeaturesHeader))
+	ws, err := h.upgrade.Upgrade(w, r, http.Header{wire.FeaturesHeader: {wire.OwnFeatures().String()}})
+	if err != nil {
+		return // Upgrade has answered
+	}
+	defer ws.Close()
+	var login *cookie
+	if sent, err := r.Cookie(cookieName); err == nil {
+		login = h.directory.cookieOf(sent.Value, h.config.now())
+	}
+	if login == nil {
+		// No frame of a stranger is parsed.
+		sayClose(ws, closeDenied, "Access denied")
+		linger(ws.NetConn())
+		return
+	}
+	c := h.newConn(ws, features)
+	if !h.enter() {
+		sayClose(ws, closeGoingAway, "")
+		linger(ws.NetConn())
+		return
+	}
+	defer h.leave()
+	h.attach(login, c)
+	defer h.detach(c)
+	c.serve()
+}
+
+// originAllowed accepts agents, which send no Origin, and pages of the hub's own origin. A page of another site could
+// otherwise use the cookie of whoever looks at it.
+func (h *Hub) originAllowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	if h.public != nil {
+		return u.Scheme == h.public.Scheme && strings.EqualFold(u.Host, h.public.Host)
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return u.Scheme == scheme && strings.EqualFold(u.Host, r.Host)
+}
