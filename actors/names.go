@@ -38,6 +38,14 @@ func (n *names) add(uri metric.URI) window.ID {
 	return id
 }
 
+// find returns the number of a URI, if it has one.
+func (n *names) find(uri metric.URI) (window.ID, bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	id, ok := n.ids[string(uri.For(n.user))]
+	return id, ok
+}
+
 // resolve fills rows with the items whose metrics are known, each with its value, and returns how many there are.
 func (n *names) resolve(items []wire.Item, values []metric.Value, rows []impulse.Row) (known int) {
 	n.mu.RLock()

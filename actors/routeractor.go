@@ -54,6 +54,12 @@ func (a *routerActor) Receive(c actor.Context) {
 		a.anew(c, m)
 	case *askStats:
 		m.reply <- a.plan.figures()
+	case *askWindow:
+		if slot := a.plan.slot(m.id); slot != nil {
+			m.reply <- slot.pid
+		} else {
+			m.reply <- nil
+		}
 	case *expireWindows:
 		a.expire(c)
 	case *failRouter:
