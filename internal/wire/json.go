@@ -31,7 +31,11 @@ func isJSON(frame []byte) bool {
 
 // replaceNotFinite returns a copy of frame with the bare literals replaced, or nil if it holds none.
 func replaceNotFinite(frame []byte) []byte {
-	var out []byte
+	most := bytes.Count(frame, []byte("NaN")) + bytes.Count(frame, []byte("Infinity"))
+	if most == 0 {
+		return nil
+	}
+	out := make([]byte, 0, len(frame)+most*len(notFinite))
 	done, inString := 0, false
 	for i := 0; i < len(frame); i++ {
 		switch c := frame[i]; {
@@ -48,7 +52,7 @@ func replaceNotFinite(frame []byte) []byte {
 			}
 		}
 	}
-	if out == nil {
+	if done == 0 {
 		return nil
 	}
 	return append(out, frame[done:]...)
