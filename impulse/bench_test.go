@@ -16,7 +16,7 @@ func BenchmarkPending(b *testing.B) {
 		b.ReportAllocs()
 		p := impulse.NewPending(impulse.Impulse{})
 		for b.Loop() {
-			p.Push(impulse.On(m, 0, 1))
+			p.Push(impulse.NewTrigger(m, 0, 1))
 			p.Next(noon)
 			p.Done(noon, false)
 		}
@@ -26,7 +26,7 @@ func BenchmarkPending(b *testing.B) {
 			b.ReportAllocs()
 			p := impulse.NewPending(impulse.Impulse{Overload: policy})
 			for b.Loop() {
-				p.Push(impulse.On(m, 0, 1))
+				p.Push(impulse.NewTrigger(m, 0, 1))
 			}
 		})
 	}

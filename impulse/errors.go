@@ -13,7 +13,7 @@ var (
 	ErrBadEmit = errors.New("impulse: emitted sample is invalid")
 	// ErrInsideRun is the error of the session's Send, Flush and Close when they are called from inside a run: a
 	// run that waited for the outbound queue could wait for itself.
-	ErrInsideRun = errors.New("impulse: called from inside a run: use Update.Emit, whose samples are sent when the run succeeds")
+	ErrInsideRun = errors.New("impulse: called from inside a run: use Update.Emit, whose samples go out when it succeeds")
 )
 
 // InvalidError says which rule an [Impulse] breaks. [Impulse.Check] joins one for each fault.

@@ -76,7 +76,7 @@ func ExampleRunner() {
 			Rows:   []impulse.Row{{ID: id, Value: s.Value}},
 		}
 		cpu.Append(m.Number, m.Time, s.Value, metric.TicksOf(s.When()))
-		outcome := runner.Run(context.Background(), impulse.On(m, 0, len(m.Rows)))
+		outcome := runner.Run(context.Background(), impulse.NewTrigger(m, 0, len(m.Rows)))
 		fmt.Println(outcome.Samples[0], outcome.Err)
 	}
 	// Output:
@@ -90,7 +90,7 @@ func ExamplePending() {
 	p := impulse.NewPending(impulse.Impulse{MinExecDelta: 10 * time.Second})
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	for n := uint64(1); n <= 3; n++ {
-		p.Push(impulse.On(&impulse.Message{Number: n}, 0, 0))
+		p.Push(impulse.NewTrigger(&impulse.Message{Number: n}, 0, 0))
 		if trigger, wait, ok := p.Next(now); ok {
 			fmt.Println("run of", trigger.Count(), "with cut", trigger.Cut)
 			p.Done(now, false)

@@ -8,7 +8,7 @@ import "time"
 // The caller pushes what the router gives it, asks Next, runs what Next returns, says Done, and asks Next again.
 // Everything is amortised O(1) and nothing blocks.
 type Pending struct {
-	queue    ring[Trigger]
+	queue    ring
 	limit    int
 	drops    bool
 	minDelta time.Duration
@@ -145,7 +145,7 @@ func (p *Pending) Done(now time.Time, failed bool) BreakerChange {
 // Discard empties the queue and returns how many triggers waited in it. A run goes on.
 func (p *Pending) Discard() int {
 	n := p.queue.n
-	p.queue = ring[Trigger]{}
+	p.queue = ring{}
 	p.spare, p.throttled = nil, false
 	p.counters.Discarded += uint64(n)
 	return n

@@ -275,7 +275,7 @@ func TestCoalescingDoesNotAllocateInTheSteadyState(t *testing.T) {
 	m := message(1, nil, 1)
 	cycle := func() {
 		for range 10 {
-			p.Push(On(m, 0, 1))
+			p.Push(NewTrigger(m, 0, 1))
 		}
 		p.Next(epoch)
 		p.Done(epoch, false)

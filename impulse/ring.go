@@ -1,10 +1,10 @@
 package impulse
 
-// ring is a queue in a circle of memory that doubles when full and halves when three quarters are empty, so that a
-// burst does not leave its memory behind. It starts without memory.
-type ring[T any] struct {
-	buf  []T // its length is zero or a power of two
-	head int // index of the oldest
+// ring is a queue of triggers in a circle of memory that doubles when full and halves when three quarters are empty, so
+// that a burst does not leave its memory behind. It starts without memory.
+type ring struct {
+	buf  []Trigger // its length is zero or a power of two
+	head int       // index of the oldest
 	n    int
 }
 
@@ -12,32 +12,31 @@ type ring[T any] struct {
 const smallestRing = 4
 
 // at returns the i-th oldest, in place.
-func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
+func (r *ring) at(i int) *Trigger { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
 
-func (r *ring[T]) push(v T) {
+func (r *ring) push(t Trigger) {
 	if r.n == len(r.buf) {
 		r.resize(max(smallestRing, 2*r.n))
 	}
 	r.n++
-	*r.at(r.n - 1) = v
+	*r.at(r.n - 1) = t
 }
 
 // pop removes the oldest. There must be one.
-func (r *ring[T]) pop() T {
-	var zero T
+func (r *ring) pop() Trigger {
 	slot := r.at(0)
-	v := *slot
-	*slot = zero // it may hold pointers
+	t := *slot
+	*slot = Trigger{} // it holds pointers
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
 	if len(r.buf) > smallestRing && r.n <= len(r.buf)/4 {
 		r.resize(len(r.buf) / 2)
 	}
-	return v
+	return t
 }
 
-func (r *ring[T]) resize(size int) {
-	buf := make([]T, size)
+func (r *ring) resize(size int) {
+	buf := make([]Trigger, size)
 	for i := range r.n {
 		buf[i] = *r.at(i)
 	}

@@ -106,7 +106,8 @@ func NewRunner(c RunnerConfig) (*Runner, error) {
 }
 
 // Run executes one run of the trigger and returns its outcome. The function sees a context that carries the mark of
-// [FromContext]; it allocates unless ctx was made with [NewContext]. Panics of the function are recovered.
+// [FromContext]; it allocates unless ctx was made with [NewContext]. Panics of the function are recovered. Where the
+// function ends its goroutine (runtime.Goexit) Run does not return either; the next run is as usual.
 func (r *Runner) Run(ctx context.Context, t Trigger) Outcome {
 	if name, ok := FromContext(ctx); !ok || name != r.name {
 		ctx = NewContext(ctx, r.name)
@@ -130,13 +131,21 @@ func (r *Runner) update() *Update {
 }
 
 func (r *Runner) call(ctx context.Context, u *Update) (err error) {
+	returned := false
 	defer func() {
-		r.number.Add(1) // u is dead, also when the function ended its goroutine
+		r.number.Add(1) // u is dead
+		if returned {
+			return
+		}
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
+			return
 		}
+		r.run.reset() // the function ended its goroutine, and Run will not return
 	}()
-	return r.do(ctx, u)
+	err = r.do(ctx, u)
+	returned = true
+	return err
 }
 
 func (r *Runner) outcome(err error) Outcome {

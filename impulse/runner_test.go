@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -85,7 +86,7 @@ func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
 	}
 }
 
-func all(m *impulse.Message) impulse.Trigger { return impulse.On(m, 0, len(m.Rows)) }
+func all(m *impulse.Message) impulse.Trigger { return impulse.NewTrigger(m, 0, len(m.Rows)) }
 
 func texts(samples []metric.Sample) (list []string) {
 	for _, s := range samples {
@@ -282,6 +283,28 @@ func TestRunAfterAFailureStartsAfresh(t *testing.T) {
 	}
 	fail = false
 	if out := b.Run(context.Background(), impulse.Refill(0)); out.Err != nil || len(out.Samples) != 1 || len(out.Foreign) != 1 {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+func TestRunAfterOneThatEndedItsGoroutine(t *testing.T) {
+	end := true
+	b := newBench(t, func(_ context.Context, u *impulse.Update) error {
+		u.Emit(metric.Datapoint("x", u.Time(), 1))
+		if end {
+			runtime.Goexit()
+		}
+		return nil
+	}, "a")
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		b.Run(context.Background(), impulse.Refill(0))
+		t.Error("Run returned")
+	}()
+	<-done
+	end = false
+	if out := b.Run(context.Background(), impulse.Refill(0)); out.Err != nil || len(out.Samples) != 1 || out.Replaced != 0 {
 		t.Errorf("outcome %+v", out)
 	}
 }
@@ -489,6 +512,9 @@ func TestRunnerNeedsItsConfiguration(t *testing.T) {
 }
 
 func TestRunsDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps the compiler from inlining sequences")
+	}
 	sum := 0.0
 	tests := []struct {
 		name string

@@ -68,9 +68,9 @@ type merged struct {
 	via   []metric.Origin // of the messages that were shed
 }
 
-// On returns the trigger of an impulse by one message. Rows before first and from end on do not concern the
+// NewTrigger returns the trigger of an impulse by one message. Rows before first and from end on do not concern the
 // impulse; 0 and len(m.Rows) are always right, closer bounds spare it a search.
-func On(m *Message, first, end int) Trigger {
+func NewTrigger(m *Message, first, end int) Trigger {
 	return Trigger{Cut: m.Number, one: [1]part{{msg: m, first: uint32(first), end: uint32(end)}}}
 }
 

@@ -32,7 +32,7 @@ func numberOf(n int) metric.Value {
 	return v
 }
 
-func triggerOf(m *Message) Trigger { return On(m, 0, len(m.Rows)) }
+func triggerOf(m *Message) Trigger { return NewTrigger(m, 0, len(m.Rows)) }
 
 func numbers(t *Trigger) (list []uint64) {
 	for m := range t.Messages() {
@@ -119,7 +119,7 @@ func TestMergedTriggerKeepsTheNewestMessageHoweverLarge(t *testing.T) {
 func TestMergingCopiesFewRowsOfALargeMessage(t *testing.T) {
 	large := message(1, []metric.Origin{origin(1)}, make([]window.ID, 1000)...)
 	large.Rows[500].ID = 9
-	a := On(large, 500, 501)
+	a := NewTrigger(large, 500, 501)
 	a.Merge(triggerOf(message(2, nil, 9)))
 	p := a.parts()[0]
 	if len(p.msg.Rows) != 1 || p.msg.Rows[0].ID != 9 || p.first != 0 || p.end != 1 {
@@ -175,7 +175,7 @@ func TestSingleTriggerDoesNotAllocate(t *testing.T) {
 	m := message(1, nil, 1, 2)
 	var sum int
 	if n := testing.AllocsPerRun(100, func() {
-		trigger := On(m, 0, 2)
+		trigger := NewTrigger(m, 0, 2)
 		for m := range trigger.Messages() {
 			sum += len(m.Rows)
 		}
@@ -192,21 +192,21 @@ func TestCauseAndStatePrint(t *testing.T) {
 }
 
 func TestRingShrinksAfterABurst(t *testing.T) {
-	var r ring[int]
+	var r ring
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 2))
-		var want []int
+		var want []uint64
 		for step := range 3000 {
 			if rng.IntN(1000) < 1000-step/3 && step < 2000 {
-				r.push(step)
-				want = append(want, step)
+				r.push(Trigger{Cut: uint64(step)})
+				want = append(want, uint64(step))
 			} else if len(want) > 0 {
-				if got := r.pop(); got != want[0] {
+				if got := r.pop().Cut; got != want[0] {
 					t.Fatalf("seed %d step %d: got %d, want %d", seed, step, got, want[0])
 				}
 				want = want[1:]
 			}
-			if r.n != len(want) || r.n > 0 && *r.at(r.n - 1) != want[len(want)-1] {
+			if r.n != len(want) || r.n > 0 && r.at(r.n-1).Cut != want[len(want)-1] {
 				t.Fatalf("seed %d step %d: %d of %d", seed, step, r.n, len(want))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/komstream/komstream/impulse"
+	"github.com/komstream/komstream/metric"
 	"github.com/komstream/komstream/router"
 	"github.com/komstream/komstream/window"
 )
@@ -70,7 +71,9 @@ func subscribed(name string, handle, uris, batch int) (ids []window.ID) {
 func BenchmarkEcho(b *testing.B) {
 	var e router.Echo
 	s := sample(1, "14.63")
-	e.Sent(nil, nil, noon)
+	for n := range router.EchoEntries {
+		e.Sent([]metric.Sample{sample(n, "14.63")}, nil, noon)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		e.AppendVia(nil, s.URI, s.Time, s.Value, noon)

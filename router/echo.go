@@ -101,7 +101,9 @@ func (e *Echo) Refused(s metric.Sample) {
 
 // AppendVia appends the origins that a sample which arrived descends from, as far as they are remembered and not in
 // dst yet. What it is not sure of it does not know: a sample from elsewhere has none.
-func (e *Echo) AppendVia(dst []metric.Origin, uri metric.URI, t metric.TimeUUID, v metric.Value, now time.Time) []metric.Origin {
+func (e *Echo) AppendVia(
+	dst []metric.Origin, uri metric.URI, t metric.TimeUUID, v metric.Value, now time.Time,
+) []metric.Origin {
 	if len(e.byKey) == 0 {
 		return dst
 	}

@@ -98,13 +98,13 @@ func TestEchoAgainstLists(t *testing.T) {
 		key string
 		at  time.Time
 	}
-	for seed := range uint64(5) {
+	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 6))
 		var e router.Echo
 		var list []sent // a place each, "" once given up, as the table has places
 		now := noon
-		for step := range 30_000 {
-			now = now.Add(time.Duration(rng.IntN(300)) * time.Millisecond)
+		for step := range 12_000 {
+			now = now.Add(time.Duration(rng.IntN(500)) * time.Millisecond)
 			s := sample(rng.IntN(8000), "1")
 			key := s.Time.String()
 			at := slices.IndexFunc(list[max(0, len(list)-router.EchoEntries):], func(x sent) bool { return x.key == key })

@@ -83,8 +83,9 @@ func (r *Router) Add(handle int32, s Subscription) {
 		for int(id) >= len(r.byWindow) {
 			r.byWindow = append(r.byWindow, nil)
 		}
-		if !slices.Contains(r.byWindow[id], handle) {
-			r.byWindow[id] = append(r.byWindow[id], handle)
+		// A window named twice has the handle last in its list already.
+		if list := r.byWindow[id]; len(list) == 0 || list[len(list)-1] != handle {
+			r.byWindow[id] = append(list, handle)
 		}
 	}
 }
@@ -249,7 +250,7 @@ func (r *Router) collect(handle int32) {
 // trigger returns the trigger of a note.
 func (r *Router) trigger(at int32) impulse.Trigger {
 	n := &r.notes[at]
-	return impulse.On(r.messages[n.message], int(n.first), int(n.end))
+	return impulse.NewTrigger(r.messages[n.message], int(n.first), int(n.end))
 }
 
 // A router whose memory has room for more than burst notes gives it back when it used less than a quarter of it in
