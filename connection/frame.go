@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,6 +22,7 @@ type frame struct {
 
 	seq      wire.Seq    // zero until it is sent
 	sent     uint64      // place of seq in the order of sequences given
+	late     bool        // it was sent in vain and waits to be sent again, while later ones may have been executed
 	encoding atomic.Bool // being written for the first time on this connection
 }
 
@@ -33,7 +35,7 @@ func newFrame() *frame { return framePool.Get().(*frame) }
 func (f *frame) free() {
 	f.next, f.samples, f.one[0] = nil, nil, metric.Sample{}
 	f.bytes, f.number, f.irt, f.via, f.whole = 0, 0, wire.Seq{}, nil, false
-	f.seq, f.sent = wire.Seq{}, 0
+	f.seq, f.sent, f.late = wire.Seq{}, 0, false
 	framePool.Put(f)
 }
 
@@ -43,6 +45,11 @@ func (f *frame) append(b []byte) []byte {
 		return wire.AppendSendOne(b, f.seq, f.irt, f.via, &f.samples[0])
 	}
 	return wire.AppendSendMulti(b, f.seq, f.irt, f.via, f.samples[0].Time, f.samples)
+}
+
+// replaces reports whether f has a value for the metric and the time of s.
+func (f *frame) replaces(s metric.Sample) bool {
+	return slices.ContainsFunc(f.samples, func(own metric.Sample) bool { return own.URI == s.URI && own.Time == s.Time })
 }
 
 // Upper bounds of the parts of an encoded frame.
@@ -99,6 +106,7 @@ var escapedBytes = func() (t [256]uint8) {
 type frameList struct {
 	head, tail *frame
 	n, samples int
+	late       int // frames with that mark
 	bytes      int64
 }
 
@@ -189,13 +197,16 @@ func (l *frameList) append(other frameList) {
 		l.tail.next = other.head
 	}
 	l.tail = other.tail
-	l.n, l.samples, l.bytes = l.n+other.n, l.samples+other.samples, l.bytes+other.bytes
+	l.n, l.samples, l.late, l.bytes = l.n+other.n, l.samples+other.samples, l.late+other.late, l.bytes+other.bytes
 }
 
 func (l *frameList) count(f *frame, sign int) {
 	l.n += sign
 	l.samples += sign * len(f.samples)
 	l.bytes += int64(sign) * f.bytes
+	if f.late {
+		l.late += sign
+	}
 }
 
 // free gives all frames back.

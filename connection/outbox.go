@@ -82,7 +82,7 @@ type Outbox struct {
 	mu       sync.Mutex
 	queue    frameList // to be sent: first those with a sequence, in the order of it, then the others by number
 	inFlight frameList // sent and not answered, in the order of sending
-	held     frameList // answered that storage is not available; nothing is sent while there are any
+	held     frameList // sent in vain, to be sent again; nothing is sent while there are any
 	number   uint64    // of the last call queued
 	sends    uint64    // sequences given
 	executed uint64    // the greatest place in that order of a frame that was acknowledged

@@ -46,6 +46,7 @@ func (o *Outbox) launch() *frame {
 		return nil
 	}
 	o.queue.pop()
+	f.late = false
 	if f.sent == 0 {
 		o.sends++
 		f.sent, f.seq = o.sends, o.seqs.Next()
@@ -69,11 +70,7 @@ func (o *Outbox) Answer(irt wire.Seq, r *wire.Response) bool {
 	var rejected []metric.Sample
 	switch r.Status {
 	case wire.StatusExecuted, wire.StatusAccepted:
-		o.executed = max(o.executed, f.sent)
-		o.stats.Acknowledged += uint64(len(f.samples))
-		o.retry.Reset()
-		o.settled(f.number, 0)
-		f.free()
+		o.acknowledge(f)
 	case wire.StatusUnavailable:
 		o.hold(f)
 	default:
@@ -107,8 +104,51 @@ func (o *Outbox) room() (below []func()) {
 	return below
 }
 
-// refuse drops f and returns its samples, or, where they are several of one Send, sends each again in a frame of its
-// own, so that only the bad ones are refused. The lock is held.
+// acknowledge settles a frame that was executed. The lock is held.
+func (o *Outbox) acknowledge(f *frame) {
+	o.executed = max(o.executed, f.sent)
+	o.stats.Acknowledged += uint64(len(f.samples))
+	o.retry.Reset()
+	o.settled(f.number, 0)
+	for _, list := range []*frameList{&o.held, &o.queue} {
+		if list.late > 0 {
+			o.dropReplaced(list, f)
+		}
+	}
+	f.free()
+}
+
+// dropReplaced leaves out of the frames that were sent in vain, and will be sent again, what f, of a later call, has a
+// newer value for. The lock is held.
+func (o *Outbox) dropReplaced(list *frameList, f *frame) {
+	var before, next *frame
+	late := list.late // they stand near the head
+	for g := list.head; g != nil && late > 0; g = next {
+		next = g.next
+		if g.late {
+			late--
+		}
+		if !g.late || g.number >= f.number {
+			before = g
+			continue
+		}
+		list.count(g, -1)
+		kept := slices.DeleteFunc(g.samples, f.replaces)
+		o.stats.Replaced += uint64(len(g.samples) - len(kept))
+		g.samples = kept
+		list.count(g, 1)
+		if len(kept) > 0 {
+			before = g
+			continue
+		}
+		list.cut(before, g)
+		o.settled(g.number, 0)
+		g.free()
+	}
+}
+
+// refuse drops f and returns its samples, or, where they are several of one Send, has each sent again in a frame of
+// its own, so that only the bad ones are refused. The lock is held.
 func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 	defer f.free()
 	if f.whole || len(f.samples) == 1 {
@@ -116,14 +156,13 @@ func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 		o.settled(f.number, 0)
 		return slices.Clone(f.samples)
 	}
-	o.dropSuperseded(f)
 	o.settled(f.number, len(f.samples))
 	for _, s := range f.samples {
 		single := newFrame()
 		single.one[0] = s
 		single.samples = single.one[:]
-		single.bytes, single.number = headBytes+sampleBytes(&s), f.number
-		o.queue.insert(single)
+		single.bytes, single.number, single.late = headBytes+sampleBytes(&s), f.number, true
+		o.held.push(single)
 	}
 	return nil
 }
@@ -131,34 +170,12 @@ func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 // hold keeps a frame for which the hub has no storage now. The lock is held.
 func (o *Outbox) hold(f *frame) {
 	o.stats.Unavailable++
-	o.dropSuperseded(f)
-	if len(f.samples) == 0 {
-		o.settled(f.number, 0)
-		f.free()
-		return
-	}
+	f.late = true
 	o.held.push(f)
 	if !o.pausing {
 		o.pausing = true
 		time.AfterFunc(o.retry.Failed(time.Time{}), o.endPause)
 	}
-}
-
-// dropSuperseded leaves out the samples of f, which will be sent again, for which a later frame is on its way
-// already: they would overwrite the newer value. The lock is held.
-func (o *Outbox) dropSuperseded(f *frame) {
-	before := len(f.samples)
-	f.samples = slices.DeleteFunc(f.samples, func(s metric.Sample) bool {
-		for g := o.inFlight.head; g != nil; g = g.next {
-			if g.sent > f.sent && slices.ContainsFunc(g.samples, func(later metric.Sample) bool {
-				return later.URI == s.URI && later.Time == s.Time
-			}) {
-				return true
-			}
-		}
-		return false
-	})
-	o.stats.Replaced += uint64(before - len(f.samples))
 }
 
 // endPause is called when the wait for storage is over.
@@ -173,7 +190,8 @@ func (o *Outbox) endPause() {
 	}
 }
 
-// resume queues the held frames again when the wait is over and the answers to all others are in. The lock is held.
+// resume queues the held frames again when the wait is over, if there is one, and the answers to all others are in:
+// only then it is known which of their samples have been replaced. The lock is held.
 func (o *Outbox) resume() {
 	if o.held.n > 0 && !o.pausing && o.inFlight.n == 0 {
 		o.requeue(&o.held)
@@ -187,10 +205,12 @@ func (o *Outbox) requeue(list *frameList) {
 		if f.sent < o.executed {
 			// With its first sequence it would pass for a repetition, since a later one was executed.
 			f.sent, f.seq = 0, wire.Seq{}
-			o.queue.insert(f)
-			continue
 		}
-		again.insert(f)
+		if f.sent == 0 {
+			o.queue.insert(f)
+		} else {
+			again.insert(f)
+		}
 	}
 	// Whatever else has a sequence was sent, and so is in one of the lists that are requeued together.
 	again.append(o.queue)

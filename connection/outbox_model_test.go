@@ -1,0 +1,262 @@
+package connection
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/komstream/komstream/internal/wire"
+	"github.com/komstream/komstream/metric"
+)
+
+// storeHub executes sends one after the other, as a hub does.
+type storeHub struct {
+	t        testing.TB
+	features wire.Features
+	decoder  wire.Decoder
+	received [][]byte      // frames on the wire
+	answers  []storeAnswer // on the way back
+	store    map[string]string
+	last     wire.Seq
+	vain     map[wire.Seq]bool // not executed, though later ones may have been
+	executed int               // sends stored
+	repeated int               // repetitions recognised
+	down     bool              // storage does not work
+	sizes    []int             // items of each frame received
+	seqs     []wire.Seq        // of each frame received
+	irts     []wire.Seq
+	vias     []int
+}
+
+type storeAnswer struct {
+	irt      wire.Seq
+	response wire.Response
+}
+
+func newStoreHub(t testing.TB) *storeHub {
+	return &storeHub{t: t, features: wire.OwnFeatures(), store: map[string]string{}, vain: map[wire.Seq]bool{}}
+}
+
+// take reads what the outbox wants to send now, and returns how many frames.
+func (h *storeHub) take(o *Outbox) (n int) {
+	for {
+		frame := o.Next(nil)
+		if len(frame) == 0 {
+			return n
+		}
+		h.received = append(h.received, frame)
+		n++
+	}
+}
+
+// execute handles up to n received frames.
+func (h *storeHub) execute(n int) {
+	for ; n > 0 && len(h.received) > 0; n-- {
+		r, refusal := h.decoder.DecodeRequest(h.received[0])
+		if refusal != nil {
+			h.t.Fatalf("malformed frame %s: %+v", h.received[0], refusal)
+		}
+		h.received = h.received[1:]
+		h.answers = append(h.answers, storeAnswer{r.Seq, h.handle(r)})
+	}
+}
+
+func (h *storeHub) handle(r *wire.Request) wire.Response {
+	items := itemsOf(r)
+	h.sizes, h.seqs = append(h.sizes, len(items)), append(h.seqs, r.Seq)
+	h.irts, h.vias = append(h.irts, r.Irt), append(h.vias, len(r.Via))
+	if order(r.Seq) <= order(h.last) && !h.vain[r.Seq] {
+		h.repeated++
+		return wire.Response{Status: wire.StatusExecuted}
+	}
+	h.vain[r.Seq] = true
+	if h.down {
+		return wire.Response{Status: wire.StatusUnavailable, Reason: "service temporarily unavailable"}
+	}
+	for _, i := range items {
+		if strings.HasPrefix(string(i.URI), "bad") {
+			return wire.Response{Status: wire.StatusDenied, Code: 201200, Reason: "uri is not a datapoint"}
+		}
+	}
+	for _, i := range items {
+		h.store[keyOf(i.URI, r.Time)] = i.Value.String()
+	}
+	delete(h.vain, r.Seq)
+	h.executed++
+	if order(r.Seq) > order(h.last) {
+		h.last = r.Seq
+	}
+	return wire.Response{Status: wire.StatusExecuted}
+}
+
+func itemsOf(r *wire.Request) []wire.RequestItem {
+	if r.Action == wire.ActionSendMultiData {
+		return r.Items
+	}
+	return []wire.RequestItem{{URI: r.URI, Kind: r.Kind, Value: r.Value}}
+}
+
+func keyOf(uri metric.URI, t metric.TimeUUID) string { return string(uri) + " " + t.String() }
+
+func order(s wire.Seq) metric.Ticks {
+	t, ok := s.TimeUUID()
+	if !ok {
+		return metric.MinTicks
+	}
+	return t.Ticks()
+}
+
+// deliver hands up to n answers to the outbox.
+func (h *storeHub) deliver(o *Outbox, n int) {
+	for ; n > 0 && len(h.answers) > 0; n-- {
+		a := h.answers[0]
+		h.answers = h.answers[1:]
+		if !o.Answer(a.irt, &a.response) {
+			h.t.Errorf("answer to %v was not expected", a.irt)
+		}
+	}
+}
+
+// settle lets everything be sent and answered.
+func (h *storeHub) settle(o *Outbox) {
+	for h.take(o) > 0 || len(h.received) > 0 || len(h.answers) > 0 {
+		h.execute(len(h.received))
+		h.deliver(o, len(h.answers))
+	}
+}
+
+func (h *storeHub) cut(o *Outbox) {
+	h.received, h.answers = nil, nil
+	o.Detach()
+}
+
+func (h *storeHub) attach(o *Outbox) { o.Attach(h.features, func() {}) }
+
+// TestOutboxModel runs random calls, losses, refusals and failures of storage, and compares what the hub holds in the
+// end with what the calls, one after the other, amount to.
+func TestOutboxModel(t *testing.T) {
+	for range 1500 {
+		seed := rand.Uint64()
+		synctest.Test(t, func(t *testing.T) {
+			runOutboxModel(t, seed)
+			if t.Failed() {
+				t.Logf("seed %d", seed)
+			}
+		})
+	}
+}
+
+func runOutboxModel(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	h := newStoreHub(t)
+	if random.IntN(4) == 0 {
+		h.features = wire.Features{}
+	}
+	refused := 0
+	o := NewOutbox(OutboxConfig{
+		Username: "alice", WindowFrames: 1 + random.IntN(6),
+		Rejected: func(r Rejection) {
+			refused += len(r.Samples)
+			if r.Status != wire.StatusDenied || r.Code != 201200 || r.Reason == "" {
+				t.Errorf("rejection %+v", r)
+			}
+		},
+	})
+	want := map[string]string{}
+	sent := 0
+	attached := false
+	for range 80 {
+		switch op := random.IntN(12); {
+		case op < 4:
+			samples := randomSamples(random, &sent)
+			whole := random.IntN(3) == 0
+			if err := giveTo(t, o, samples, whole); err != nil {
+				t.Fatal(err)
+			}
+			expect(want, samples, whole)
+		case op < 6 && attached:
+			h.take(o)
+		case op < 8:
+			h.execute(random.IntN(4))
+		case op < 10:
+			h.deliver(o, random.IntN(4))
+		case op == 10 && attached && random.IntN(3) == 0:
+			h.cut(o)
+			attached = false
+		case op == 10 && !attached:
+			h.attach(o)
+			attached = true
+		case op == 11:
+			h.down = random.IntN(3) == 0
+			if random.IntN(2) == 0 {
+				<-time.After(time.Second)
+			}
+		}
+	}
+	h.down = false
+	if !attached {
+		h.attach(o)
+	}
+	flushed := make(chan error, 1)
+	go func() { flushed <- o.Flush(t.Context()) }()
+	for range 100 {
+		h.settle(o)
+		<-time.After(time.Minute) // longer than any pause
+	}
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+	s := o.Stats()
+	if s.Queued != 0 || s.InFlight != 0 || s.Bytes != 0 || int(s.Acknowledged+s.Refused+s.Replaced) != sent || int(s.Refused) != refused {
+		t.Errorf("%d samples sent, %d rejected: %+v", sent, refused, s)
+	}
+	for key, value := range want {
+		if h.store[key] != value {
+			t.Errorf("hub has %s = %q, want %q", key, h.store[key], value)
+		}
+	}
+	for key := range h.store {
+		if _, ok := want[key]; !ok {
+			t.Errorf("hub has %s, which no call amounts to", key)
+		}
+	}
+	if left := o.Close(); len(left) != 0 {
+		t.Errorf("undelivered: %v", left)
+	}
+}
+
+// randomSamples makes a call's samples: few metrics and times, so that they overwrite each other, every value once.
+func randomSamples(random *rand.Rand, sent *int) (samples []metric.Sample) {
+	for range 1 + random.IntN(5) {
+		uri := metric.URI(fmt.Sprintf("m%d", random.IntN(4)))
+		if random.IntN(12) == 0 {
+			uri = metric.URI(fmt.Sprintf("bad%d", random.IntN(2)))
+		}
+		*sent++
+		samples = append(samples, metric.Datapoint(uri, time.Unix(int64(random.IntN(3)), 0), *sent))
+	}
+	return samples
+}
+
+func giveTo(t *testing.T, o *Outbox, samples []metric.Sample, whole bool) error {
+	if whole {
+		_, err := o.Emit(samples, wire.Seq{}, nil, nil)
+		return err
+	}
+	return o.Send(t.Context(), samples)
+}
+
+// expect notes what a call leaves at the hub.
+func expect(want map[string]string, samples []metric.Sample, whole bool) {
+	isBad := func(s metric.Sample) bool { return strings.HasPrefix(string(s.URI), "bad") }
+	for _, s := range samples {
+		if isBad(s) || whole && slices.ContainsFunc(samples, func(o metric.Sample) bool { return o.Time == s.Time && isBad(o) }) {
+			continue
+		}
+		want[keyOf(s.URI, s.Time)] = s.Value.String()
+	}
+}
