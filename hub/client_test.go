@@ -120,6 +120,7 @@ type client struct {
 	cookie string
 	frames chan frame // closed when the socket ends
 	err    error      // why
+	gone   bool       // the test has closed it
 	seqs   *wire.SeqSource
 }
 
