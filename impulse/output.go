@@ -65,7 +65,7 @@ func (o *output) remember() {
 // reset forgets the run. The samples belong to whoever has the outcome.
 func (o *output) reset() {
 	o.usual = min(len(o.samples), 1024)
-	if len(o.index) > 1024 {
+	if len(o.index) > 128 { // an idle impulse should be small
 		o.index = nil
 	}
 	clear(o.index)

@@ -22,7 +22,8 @@ type Pending struct {
 	counters  Counters
 }
 
-// NewPending returns the queue of an impulse, whose Overload, MinExecDelta and Breaker it obeys.
+// NewPending returns the queue of an impulse, whose Overload, MinExecDelta and Breaker it obeys. They must have passed
+// [Impulse.Check].
 func NewPending(i Impulse) *Pending {
 	return &Pending{
 		limit:    i.Overload.limit(),

@@ -219,7 +219,7 @@ func (m *merged) bound(rows, bytes int) {
 
 // reset empties m for another use. It reports false where m has grown too much to be kept.
 func (m *merged) reset() bool {
-	if cap(m.parts) > 1024 {
+	if cap(m.parts) > 64 { // an idle impulse should be small
 		return false
 	}
 	clear(m.parts)

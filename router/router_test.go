@@ -328,7 +328,7 @@ func TestRouteAndFlushDoNotAllocate(t *testing.T) {
 			r.Flush(give)
 		}
 		cycle()
-		if n := testing.AllocsPerRun(200, cycle); n != 0 {
+		if n := testing.AllocsPerRun(50, cycle); n != 0 {
 			t.Errorf("%+v: %v allocations", shape, n)
 		}
 	}
