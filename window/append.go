@@ -83,8 +83,12 @@ func (w *Window) Expire(now metric.Ticks) {
 	if w.cuts != nil {
 		w.prune()
 	}
+	// An idle window should be small.
 	if len(w.marks) == 0 {
-		w.marks = nil // an idle window should be small
+		w.marks = nil
+	}
+	if w.dead > 0 {
+		w.respine(1)
 	}
 	w.book()
 }
@@ -187,12 +191,15 @@ func (w *Window) evict(p int) {
 		w.dead += n
 		w.from++
 	}
-	if w.dead > 2*smallChunk*32 && 32*w.dead > w.held {
+	if 32*w.dead > w.held && w.dead > fewBytes {
 		w.respine(1)
 	}
 	first := &w.sp.spans[w.from]
 	w.oldest = first.c.ticks[p-first.base]
 }
+
+// fewBytes is what a small window may keep in passed chunks, to make a new spine less often.
+const fewBytes = 256
 
 // respine copies the live spans, so that the chunks of passed ones can be freed, and makes room for more.
 func (w *Window) respine(extra int) {

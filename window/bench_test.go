@@ -219,7 +219,9 @@ func BenchmarkMemory(b *testing.B) {
 				all := make([]*Window, windows)
 				for i := range all {
 					if all[i] = New(Config{Cuts: noCuts}); n > 0 {
-						all[i], _, _ = filledBy(n, 3*n+i*7%257)
+						var at metric.Ticks
+						all[i], at, _ = filledBy(n, 3*n+i*7%257)
+						all[i].Expire(at) // as happens now and then to every window
 					}
 				}
 				bytes := float64(heap()-before) / float64(windows)

@@ -68,7 +68,12 @@ func describeNumbers(x []float64) Description {
 	}
 	d := Description{Count: n, Min: x[0], Max: x[0]}
 	for _, f := range x {
-		d.Min, d.Max = min(d.Min, f), max(d.Max, f)
+		if f < d.Min { // the builtin min also minds NaN, which a window never holds
+			d.Min = f
+		}
+		if f > d.Max {
+			d.Max = f
+		}
 	}
 	d.Mean, d.Std = meanStd(x)
 	d.P25, d.P50, d.P75 = quartiles(x)

