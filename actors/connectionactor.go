@@ -105,14 +105,18 @@ func (a *connectionActor) Receive(c actor.Context) {
 	}
 }
 
-// start connects. After a restart the live connection is given up first: what it was doing is not known.
+// start connects again after a restart. The live connection is given up first: what it was doing is not known. The
+// first incarnation is told to connect once its PID is known, to which the goroutine that connects reports.
 func (a *connectionActor) start() {
 	b := a.book
-	if b.started && b.link != nil {
+	if !b.started {
+		b.started = true
+		return
+	}
+	if b.link != nil {
 		b.link.cancel(errors.New("komstream: connection actor restarted"))
 		b.link = nil
 	}
-	b.started = true
 	a.connect()
 }
 

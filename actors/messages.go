@@ -72,7 +72,7 @@ type (
 		epoch int
 		err   error
 	}
-	// retryConnect, from a timer.
+	// retryConnect, from a timer, and with epoch 0 from the supervisor for the first time.
 	retryConnect struct{ epoch int }
 	// synced, from a sync: what the hub said of one metric.
 	synced struct {

@@ -25,6 +25,7 @@ func (a *supervisorActor) Receive(c actor.Context) {
 	case *actor.Started:
 		a.s.routerPID = a.spawn(c, routerProps(a.s, newPlan(a.s)), "router")
 		a.s.connectionPID = a.spawn(c, connectionProps(a.s, newBook()), "connection")
+		c.Send(a.s.connectionPID, &retryConnect{})
 		close(a.spawned)
 	case *spawnImpulses:
 		for _, box := range m.binding.boxes {
