@@ -31,8 +31,9 @@ func example(ctx context.Context, h *embed.Hub) error {
 		Name: "hello",
 		On:   impulse.URIs("door", "window.kitchen", "note"),
 		Do: func(_ context.Context, u *impulse.Update) error {
+			fmt.Printf("run at %s:\n", u.Time().Format("15:04:05"))
 			for sample := range u.Updated() {
-				fmt.Printf("hello, %s: %s is now %s\n", sample.Kind(), sample.URI, sample.Value)
+				fmt.Printf("  hello, %s %s: now %s\n", sample.Kind(), sample.URI, sample.Value)
 			}
 			seen <- struct{}{}
 			return nil
@@ -46,17 +47,22 @@ func example(ctx context.Context, h *embed.Hub) error {
 	}
 	defer session.Close()
 
-	// Three messages are three runs, in this order. The second holds two metrics of the impulse, and one that it
-	// does not subscribe and so never sees.
+	// The samples of one call that have the same time are one message, and a message is one run, however many of its
+	// metrics the impulse subscribes. (Metrics that a message creates are told in one of their own; so the first
+	// message here makes all there are.) The second holds a metric that the impulse does not subscribe and never sees.
 	now := time.Now()
 	messages := [rounds][]metric.Sample{
-		{metric.Datapoint("door", now, 1)},
 		{
-			metric.Datapoint("door", now.Add(time.Second), 0),
+			metric.Datapoint("door", now, 0),
+			metric.Datapoint("window.kitchen", now, 0),
+			metric.Datapoint("window.bath", now, 0),
+			metric.Datasource("note", now, "all shut"),
+		},
+		{
 			metric.Datapoint("window.kitchen", now.Add(time.Second), 1),
 			metric.Datapoint("window.bath", now.Add(time.Second), 1),
 		},
-		{metric.Datasource("note", now.Add(2*time.Second), "all shut but for the kitchen")},
+		{metric.Datapoint("door", now.Add(2*time.Second), 1)},
 	}
 	for _, samples := range messages {
 		if err := session.Send(ctx, samples...); err != nil {
@@ -71,6 +77,6 @@ func example(ctx context.Context, h *embed.Hub) error {
 			return context.Cause(ctx)
 		}
 	}
-	fmt.Printf("%d messages, %d runs\n", rounds, session.Stats().Impulses[0].Counters.Triggered)
+	fmt.Printf("%d messages made the impulse run %d times\n", rounds, session.Stats().Impulses[0].Counters.Triggered)
 	return session.Close()
 }
