@@ -209,14 +209,22 @@ func (v Value) Append(b []byte) []byte {
 // Len returns the bytes of memory that v holds beyond its own size.
 func (v Value) Len() int { return len(v.text) }
 
-// appendFloat appends the shortest digits of f: plain where its magnitude lies in [1e-6, 1e16), otherwise in
-// scientific notation. Whole numbers have no point.
+// appendFloat appends the shortest digits of f: plain where its magnitude lies in [1e-6, 1e16) or its digits reach to
+// the unit, otherwise in scientific notation. Whole numbers have no point.
 func appendFloat(b []byte, f float64, bits int) []byte {
-	if a := math.Abs(f); a == 0 || 1e-6 <= a && a < 1e16 {
+	a := math.Abs(f)
+	if a == 0 || 1e-6 <= a && a < 1e16 {
 		return strconv.AppendFloat(b, f, 'f', -1, bits)
 	}
 	start := len(b)
 	b = strconv.AppendFloat(b, f, 'E', -1, bits)
+	if b[start] == '-' {
+		start++
+	}
+	if 1e16 <= a && a < 1e17 && len(b)-start == len("1.2345678901234567E+16") {
+		// Seventeen digits and an exponent of 0: the canonical form of those is plain.
+		return strconv.AppendFloat(b[:start], a, 'f', -1, bits)
+	}
 	// strconv writes at least two exponent digits, 1E-07; the canonical form has no leading zero.
 	for i := len(b) - 1; i > start; i-- {
 		if (b[i-1] == '+' || b[i-1] == '-') && b[i] == '0' && i > start+1 {
