@@ -68,14 +68,23 @@ func (v View) Last() (Point, bool) {
 
 // Between returns the samples from from to to, both inclusive. Times finer than the 100 ns of a sample are honoured.
 func (v View) Between(from, to time.Time) View {
-	a, b := metric.TicksOf(from), metric.TicksOf(to)
-	if a.Time().Before(from) {
-		a++
+	last := metric.TicksOf(to)
+	if last == metric.MinTicks && to.Before(last.Time()) {
+		last--
 	}
-	if b.Time().After(to) { // cut to the earliest instant there is
-		b--
+	return v.BetweenTicks(ceilTicks(from), last)
+}
+
+// Since returns the samples at or after an instant.
+func (v View) Since(from time.Time) View { return v.BetweenTicks(ceilTicks(from), math.MaxInt64) }
+
+// ceilTicks returns the first tick that is not before t.
+func ceilTicks(t time.Time) metric.Ticks {
+	ticks := metric.TicksOf(t)
+	if t.Nanosecond()%100 != 0 || ticks == metric.MaxTicks && t.After(ticks.Time()) {
+		ticks++
 	}
-	return v.BetweenTicks(a, b)
+	return ticks
 }
 
 // BetweenTicks returns the samples from from to to, both inclusive.
@@ -88,15 +97,6 @@ func (v View) BetweenTicks(from, to metric.Ticks) View {
 		hi = v.s.search(to + 1)
 	}
 	return View{v.s.slice(v.s.search(from), hi)}
-}
-
-// Since returns the samples at or after an instant.
-func (v View) Since(from time.Time) View {
-	a := metric.TicksOf(from)
-	if a.Time().Before(from) {
-		a++
-	}
-	return v.BetweenTicks(a, math.MaxInt64-1)
 }
 
 // Tail returns the newest n samples, or all when there are fewer.
@@ -204,7 +204,7 @@ func (v View) AppendTicks(dst []metric.Ticks) []metric.Ticks {
 func (v View) Clone() View {
 	n := v.s.len()
 	if n == 0 {
-		return View{}
+		return View{state{sp: newSpine(v.Kind(), nil, 0)}}
 	}
 	withLow := false
 	for k := v.s.from; k < v.s.to; k++ {

@@ -116,6 +116,14 @@ func (w *Window) View() View {
 	return v
 }
 
+// Number returns the number of the newest state: at least that of the last Append or Refill. A window that expired
+// since counts one further.
+func (w *Window) Number() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.number
+}
+
 // Stats are figures of one window.
 type Stats struct {
 	// Kind is what the window holds, 0 while nothing has told.
