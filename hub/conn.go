@@ -36,7 +36,8 @@ type conn struct {
 	out     *outbox
 	resends bool // the agent announced our additions: its sequences tell resends
 
-	closing atomic.Bool  // a close frame was sent: nothing is executed any more
+	leaving atomic.Bool  // nothing new is executed
+	closing atomic.Bool  // a close frame was sent
 	heard   atomic.Int64 // when something was last received, unix nanoseconds
 
 	// What has been handed to a committer and is not answered yet.
@@ -68,18 +69,21 @@ func (c *conn) serve() {
 	c.ws.SetPingHandler(func(data string) error { c.alive(); return ping(data) })
 	var buffer []byte
 	for {
-		kind, frame, err := c.read(buffer)
-		if err != nil {
+		frame, err := c.read(buffer)
+		switch {
+		case err == nil:
+			c.alive()
+			c.handle(frame)
+		case errors.Is(err, errBudget):
+			c.closeWith(websocket.CloseTryAgainLater, "")
+		default:
 			c.explain(err)
 			return
 		}
-		c.alive()
-		c.handle(kind, frame)
-		release := len(frame)
+		c.hub.reading.give(len(frame))
 		if buffer = frame[:0]; cap(buffer) > keepFrame {
 			buffer = nil
 		}
-		c.hub.reading.give(release)
 		if c.closing.Load() {
 			c.discard()
 			return
@@ -87,22 +91,27 @@ func (c *conn) serve() {
 	}
 }
 
+// errBudget is a frame for which there is no memory: the peer may come back later.
+var errBudget = errors.New("hub: too many bytes of frames are being read")
+
 // keepFrame bounds the memory that a quiet socket keeps for its next frame.
 const keepFrame = 16 << 10
 
 func (c *conn) alive() {
 	now := time.Now()
 	c.heard.Store(now.UnixNano())
-	if !c.closing.Load() {
-		_ = c.ws.SetReadDeadline(now.Add(3 * c.hub.config.PingInterval))
+	_ = c.ws.SetReadDeadline(now.Add(3 * c.hub.config.PingInterval))
+	if c.closing.Load() {
+		_ = c.ws.SetReadDeadline(now.Add(lingerTime))
 	}
 }
 
-// read reads one frame. Its bytes are taken from the budget of all sockets; the caller gives them back.
-func (c *conn) read(buffer []byte) (kind int, frame []byte, err error) {
-	kind, r, err := c.ws.NextReader()
+// read reads one frame, text or binary. Its bytes are taken from the budget of all sockets; the caller gives back
+// those of frame, also after an error.
+func (c *conn) read(buffer []byte) (frame []byte, err error) {
+	_, r, err := c.ws.NextReader()
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	frame = buffer[:0]
 	for {
@@ -112,13 +121,15 @@ func (c *conn) read(buffer []byte) (kind int, frame []byte, err error) {
 		room := min(cap(frame)-len(frame), 64<<10)
 		n, err := r.Read(frame[len(frame) : len(frame)+room])
 		frame = frame[:len(frame)+n]
-		c.hub.reading.take(n)
+		if !c.hub.reading.take(n) {
+			return frame, errBudget
+		}
 		if err == io.EOF {
-			return kind, frame, nil
+			return frame, nil
 		}
 		if err != nil {
 			c.hub.reading.give(len(frame))
-			return 0, nil, err
+			return nil, err
 		}
 	}
 }
@@ -133,8 +144,8 @@ func (c *conn) explain(err error) {
 }
 
 // handle executes one frame.
-func (c *conn) handle(kind int, frame []byte) {
-	if c.closing.Load() {
+func (c *conn) handle(frame []byte) {
+	if c.leaving.Load() || c.closing.Load() {
 		return
 	}
 	if !c.session.agent.mayAct() {
@@ -264,32 +275,17 @@ func (c *conn) ping(now time.Time) {
 	}
 }
 
-// budget is the memory for frames being read, shared by all sockets.
-type budget struct {
-	mu   sync.Mutex
-	more sync.Cond
-	left int
-}
+// budget is the memory for frames being read, shared by all sockets. Nobody waits for it: with every socket in the
+// middle of a frame, all would wait for ever.
+type budget struct{ left atomic.Int64 }
 
-func newBudget(bytes int) *budget {
-	b := &budget{left: bytes}
-	b.more.L = &b.mu
+func newBudget(bytes int64) *budget {
+	b := &budget{}
+	b.left.Store(bytes)
 	return b
 }
 
-// take waits for n bytes. A frame that is the only one may always go on.
-func (b *budget) take(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for b.left < n && b.left < 0 {
-		b.more.Wait()
-	}
-	b.left -= n
-}
+// take takes n bytes, and reports whether there were enough. They are taken in any case.
+func (b *budget) take(n int) bool { return b.left.Add(-int64(n)) >= 0 }
 
-func (b *budget) give(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.left += n
-	b.more.Broadcast()
-}
+func (b *budget) give(n int) { b.left.Add(int64(n)) }

@@ -28,10 +28,13 @@ func newSession(id string, a *agent, now time.Time) *session {
 	return &session{id: id, agent: a, hooks: map[*node]*hook{}, orphaned: now}
 }
 
-// attach makes a socket the current one of its cookie's session.
-func (h *Hub) attach(c *cookie, x *conn) *session {
+// attach makes a socket the current one of its cookie's session; false once the hub is closing.
+func (h *Hub) attach(c *cookie, x *conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closing {
+		return false
+	}
 	s := h.sessions[c.session]
 	if s == nil {
 		s = newSession(c.session, c.agent, h.config.now())
@@ -40,7 +43,7 @@ func (h *Hub) attach(c *cookie, x *conn) *session {
 	x.session = s
 	s.conn.Store(x) // the last one wins; an earlier socket stays open and gets answers only
 	h.conns[x] = true
-	return s
+	return true
 }
 
 // detach forgets a socket. The session is orphaned only if the socket is still its current one.

@@ -84,6 +84,7 @@ func ctxOnly(err error) error {
 
 // goAway answers what is under way and closes the socket.
 func (c *conn) goAway() {
+	c.leaving.Store(true)
 	c.landAll()
 	c.out.drain()
 	c.closeWith(closeGoingAway, "")

@@ -36,6 +36,11 @@ func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is where agents connect by websocket", http.StatusUpgradeRequired)
 		return
 	}
+	if !h.enter() {
+		http.Error(w, "the hub is closing", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
 	features := wire.ParseFeatures(r.Header.Get(wire.FeaturesHeader))
 	ws, err := h.upgrade.Upgrade(w, r, http.Header{wire.FeaturesHeader: {wire.OwnFeatures().String()}})
 	if err != nil {
@@ -53,13 +58,10 @@ func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := h.newConn(ws, features)
-	if !h.enter() {
+	if !h.attach(login, c) {
 		sayClose(ws, closeGoingAway, "")
-		linger(ws.NetConn())
 		return
 	}
-	defer h.leave()
-	h.attach(login, c)
 	defer h.detach(c)
 	c.serve()
 }

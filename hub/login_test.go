@@ -1,0 +1,326 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/komstream/komstream/connection"
+)
+
+// loginCase is a login at the original hub. A nil field was not sent.
+type loginCase struct {
+	Name   string             `json:"name"`
+	Form   map[string]*string `json:"form"`
+	Status int                `json:"status"`
+	Body   any                `json:"body"`
+	Cookie bool               `json:"cookie"`
+}
+
+func (c loginCase) code() int {
+	body, _ := c.Body.(map[string]any)
+	code, _ := body["error"].(float64)
+	return int(code)
+}
+
+// loginRule is where this hub deliberately answers a login differently, and what the protocol says of it.
+type loginRule struct {
+	reason  string
+	applies func(c loginCase, status, code int) bool
+}
+
+var loginRules = []loginRule{
+	{"§2.2: a pv other than 1 gets no notifications at the original: refuse it", func(c loginCase, status, code int) bool {
+		return c.Form["pv"] != nil && *c.Form["pv"] == "2" && c.Status == 200 && status == 400 && code == 105202
+	}},
+	{"§2.3: an unusable key is the agent's fault: 400 with the same number", func(c loginCase, status, code int) bool {
+		return c.Status == 500 && status == 400 && code == c.code()
+	}},
+	{"§3: parsed keys are compared, not their texts", func(c loginCase, status, code int) bool {
+		return c.code() == 3703 && status == 200 || c.Status == 500 && status == 200
+	}},
+	{"§2.3: a login without a key gets an error number", func(c loginCase, status, code int) bool {
+		return c.Form["k"] == nil && status == 400 && code == 105000
+	}},
+}
+
+func readLoginVectors(t testing.TB, into any) {
+	t.Helper()
+	dir := os.Getenv("KOMSTREAM_VECTORS")
+	if dir == "" {
+		dir = "../testdata/vectors"
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "login.json"))
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start starts a hub in memory whose clock of logins is now.
+func start(t testing.TB, c Config) *Hub {
+	t.Helper()
+	c.MemoryStore = true
+	h, err := Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func TestLoginVectors(t *testing.T) {
+	var file struct {
+		Key  string      `json:"public_key_openssh"`
+		HTTP []loginCase `json:"http"`
+	}
+	readLoginVectors(t, &file)
+	key, err := connection.ParsePublicKey(file.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := start(t, Config{})
+	ctx := context.Background()
+	var id AgentID
+	for _, user := range []string{"alice", "noagent"} {
+		if err := h.AddUser(ctx, user); err != nil {
+			t.Fatal(err)
+		}
+		if user == "alice" {
+			if id, err = h.AddAgent(ctx, user, key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	used := make([]int, len(loginRules))
+	passed := 0
+	for _, c := range file.HTTP {
+		if t.Run(c.Name, func(t *testing.T) {
+			prepareLogin(t, h, id, c)
+			runLogin(t, h, c, used)
+		}) {
+			passed++
+		}
+	}
+	for i, n := range used {
+		if n == 0 {
+			t.Errorf("the rule excuses nothing: %s", loginRules[i].reason)
+		}
+	}
+	t.Logf("%d of %d logins", passed, len(file.HTTP))
+}
+
+// prepareLogin brings the hub into the state that the answer tells of: the agent suspended or not, the challenge
+// issued, long ago or not at all.
+func prepareLogin(t *testing.T, h *Hub, id AgentID, c loginCase) {
+	t.Helper()
+	change := h.ActivateAgent
+	if c.code() == 3706 || c.code() == 3811 {
+		change = h.SuspendAgent
+	}
+	if err := change(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	if c.Form["c"] == nil || c.code() == challengeUnknown {
+		return
+	}
+	k := challengeKey{agent: id}
+	if hash, ok := decodeBase64(*c.Form["c"]); !ok || copy(k.hash[:], hash) < len(k.hash) {
+		return
+	}
+	issued := h.config.now()
+	if c.code() == challengeOld {
+		issued = issued.Add(-challengeLife - time.Second)
+	}
+	if h.challenges.check(k, h.config.now()) == challengeUnknown {
+		h.challenges.put(k, h.directory.agents[id], "elsewhere", []byte("x"), issued)
+	}
+}
+
+func runLogin(t *testing.T, h *Hub, c loginCase, used []int) {
+	form := url.Values{}
+	for name, value := range c.Form {
+		if value != nil {
+			form.Set(name, *value)
+		}
+	}
+	r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.Agents().ServeHTTP(w, r)
+	var body map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		t.Fatalf("body %q: %v", w.Body, err)
+	}
+	if got, want := w.Header().Get("Content-Type"), `application/json; charset="utf-8"`; got != want {
+		t.Errorf("Content-Type %q, want %q", got, want)
+	}
+	cookies := w.Result().Cookies()
+	if w.Code != http.StatusOK && len(cookies) > 0 {
+		t.Error("a refused login set a cookie")
+	}
+	code, _ := body["error"].(float64)
+	want, _ := c.Body.(map[string]any)
+	_, challenged := body["challenge"]
+	_, wantChallenge := want["challenge"]
+	if w.Code == c.Status && int(code) == c.code() && challenged == wantChallenge && (len(cookies) > 0) == c.Cookie {
+		if c.Cookie {
+			checkCookie(t, cookies[0])
+		}
+		return
+	}
+	for i, rule := range loginRules {
+		if rule.applies(c, w.Code, int(code)) {
+			used[i]++
+			return
+		}
+	}
+	t.Errorf("answered %d %s, cookies %v, want %d %v, cookie %v", w.Code, w.Body, cookies, c.Status, c.Body, c.Cookie)
+}
+
+func checkCookie(t *testing.T, c *http.Cookie) {
+	t.Helper()
+	if c.Name != "kid" || len(c.Value) < 64 || c.Path != "/" || !c.HttpOnly || c.Secure || c.Domain != "" {
+		t.Errorf("cookie %+v", c)
+	}
+	if left := time.Until(c.Expires); left < 5*24*time.Hour || left > 6*24*time.Hour+time.Minute {
+		t.Errorf("the cookie lives for %v, want 6 days", left)
+	}
+}
+
+func postLogin(h *Hub, contentType string, body []byte) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/login/", bytes.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	h.Agents().ServeHTTP(w, r)
+	return w
+}
+
+func TestLoginFormIsBounded(t *testing.T) {
+	h := start(t, Config{})
+	w := postLogin(h, "application/x-www-form-urlencoded", []byte("k="+strings.Repeat("a", loginLimit)))
+	if w.Code != http.StatusBadRequest {
+		t.Errorf("a form over the limit: %d %s, want 400", w.Code, w.Body)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/login", nil)
+	w = httptest.NewRecorder()
+	if h.Agents().ServeHTTP(w, r); w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("GET /login: %d, want 405", w.Code)
+	}
+}
+
+func TestMultipartLogin(t *testing.T) {
+	h := start(t, Config{})
+	body := "--b\r\nContent-Disposition: form-data; name=\"u\"\r\n\r\nnobody\r\n" +
+		"--b\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n" +
+		base64.StdEncoding.EncodeToString([]byte(testKey(t).Public().String())) + "\r\n" +
+		"--b\r\nContent-Disposition: form-data; name=\"pv\"\r\n\r\n1\r\n--b--\r\n"
+	w := postLogin(h, `multipart/form-data; boundary=b`, []byte(body))
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "3702") {
+		t.Errorf("answered %d %s, want 403 with 3702", w.Code, w.Body)
+	}
+}
+
+// testKey returns a key that tests share.
+func testKey(t testing.TB) *connection.Key {
+	t.Helper()
+	text, err := os.ReadFile("hubtest/testdata/key0.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := connection.ParseKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestChallengeRate asks from one address above the rate: an unused challenge is given again, and only to the same
+// agent; other addresses are not touched.
+func TestChallengeRate(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	h := start(t, Config{LoginRate: 0.1, now: func() time.Time { return now }})
+	ctx := context.Background()
+	key := testKey(t).Public()
+	var forms [][]byte
+	for _, user := range []string{"alice", "bob"} {
+		if err := h.AddUser(ctx, user); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.AddAgent(ctx, user, key); err != nil {
+			t.Fatal(err)
+		}
+		form := url.Values{"u": {user}, "pv": {"1"}, "k": {base64.StdEncoding.EncodeToString([]byte(key.String()))}}
+		forms = append(forms, []byte(form.Encode()))
+	}
+	const kind = "application/x-www-form-urlencoded"
+	first := postLogin(h, kind, forms[0])
+	again := postLogin(h, kind, forms[0])
+	if first.Code != 200 || again.Code != 200 || first.Body.String() != again.Body.String() {
+		t.Errorf("above the rate: %d %d, the same challenge: %v", first.Code, again.Code, first.Body.String() == again.Body.String())
+	}
+	if w := postLogin(h, kind, forms[1]); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("another agent above the rate: %d, want 503", w.Code)
+	}
+	now = now.Add(time.Minute)
+	if w := postLogin(h, kind, forms[1]); w.Code != 200 || w.Body.String() == first.Body.String() {
+		t.Errorf("a minute later: %d, or a challenge of another agent", w.Code)
+	}
+}
+
+func TestChallengesAreBoundedByAddress(t *testing.T) {
+	c := newChallenges(1)
+	a, now := &agent{id: "a"}, time.Unix(1_700_000_000, 0)
+	put := func(n int, from string) challengeKey {
+		k := challengeKey{agent: a.id}
+		copy(k.hash[:], from)
+		k.hash[30], k.hash[31] = byte(n>>8), byte(n)
+		c.put(k, a, from, nil, now)
+		return k
+	}
+	mine := put(0, "me")
+	oldest := put(0, "stranger")
+	for i := range 2 * challengesPerAddress {
+		put(i+1, "stranger")
+	}
+	if c.check(mine, now) != 0 || c.check(oldest, now) != challengeUnknown || len(c.byHash) != challengesPerAddress+1 {
+		t.Errorf("mine %d, the stranger's oldest %d, kept %d", c.check(mine, now), c.check(oldest, now), len(c.byHash))
+	}
+	if c.sweep(now.Add(time.Hour)); len(c.byHash)+len(c.addresses) != 0 {
+		t.Errorf("%d challenges of %d addresses are kept for ever", len(c.byHash), len(c.addresses))
+	}
+}
+
+func FuzzReadLogin(f *testing.F) {
+	f.Add("u=alice&k=abc&pv=1")
+	f.Add("u=alice&k=YWJj&pv=1&c=eA==&s=eA=")
+	f.Add("k==&pv=%201%20&u=%00")
+	f.Fuzz(func(t *testing.T, text string) {
+		values, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		form, refusal := readLogin(values)
+		if (form == nil) == (refusal == nil) {
+			t.Fatalf("form %v, refusal %v: exactly one must be there", form, refusal)
+		}
+		if refusal != nil && (refusal.status != 400 || refusal.code < 105000) {
+			t.Fatalf("refusal %+v", refusal)
+		}
+	})
+}
