@@ -186,6 +186,16 @@ func (f *frame) precedes(g *frame) bool {
 	return f.number < g.number
 }
 
+// laterThan reports whether l holds a frame of a later call than f.
+func (l *frameList) laterThan(f *frame) bool {
+	for g := l.head; g != nil; g = g.next {
+		if g.number > f.number {
+			return true
+		}
+	}
+	return false
+}
+
 // append moves all of other to the end of l.
 func (l *frameList) append(other frameList) {
 	if other.head == nil {

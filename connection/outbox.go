@@ -82,10 +82,9 @@ type Outbox struct {
 	mu       sync.Mutex
 	queue    frameList // to be sent: first those with a sequence, in the order of it, then the others by number
 	inFlight frameList // sent and not answered, in the order of sending
-	held     frameList // sent in vain, to be sent again; nothing is sent while there are any
+	held     frameList // for which the hub had no storage; nothing is sent while there are any
 	number   uint64    // of the last call queued
 	sends    uint64    // sequences given
-	executed uint64    // the greatest place in that order of a frame that was acknowledged
 	recent   recent
 	stats    OutboxStats
 	closed   bool

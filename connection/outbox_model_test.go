@@ -23,6 +23,7 @@ type storeHub struct {
 	store    map[string]string
 	last     wire.Seq
 	vain     map[wire.Seq]bool // not executed, though later ones may have been
+	forgets  bool              // what it did not execute passes for executed when a later one was; no loss then
 	executed int               // sends stored
 	repeated int               // repetitions recognised
 	down     bool              // storage does not work
@@ -69,7 +70,7 @@ func (h *storeHub) handle(r *wire.Request) wire.Response {
 	items := itemsOf(r)
 	h.sizes, h.seqs = append(h.sizes, len(items)), append(h.seqs, r.Seq)
 	h.irts, h.vias = append(h.irts, r.Irt), append(h.vias, len(r.Via))
-	if order(r.Seq) <= order(h.last) && !h.vain[r.Seq] {
+	if order(r.Seq) <= order(h.last) && (h.forgets || !h.vain[r.Seq]) {
 		h.repeated++
 		return wire.Response{Status: wire.StatusExecuted}
 	}
@@ -156,6 +157,7 @@ func runOutboxModel(t *testing.T, seed uint64) {
 	if random.IntN(4) == 0 {
 		h.features = wire.Features{}
 	}
+	h.forgets = random.IntN(4) == 0
 	refused := 0
 	o := NewOutbox(OutboxConfig{
 		Username: "alice", WindowFrames: 1 + random.IntN(6),
@@ -184,7 +186,7 @@ func runOutboxModel(t *testing.T, seed uint64) {
 			h.execute(random.IntN(4))
 		case op < 10:
 			h.deliver(o, random.IntN(4))
-		case op == 10 && attached && random.IntN(3) == 0:
+		case op == 10 && attached && random.IntN(3) == 0 && !h.forgets:
 			h.cut(o)
 			attached = false
 		case op == 10 && !attached:

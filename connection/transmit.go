@@ -44,6 +44,8 @@ func (o *Outbox) launch() *frame {
 		return nil
 	case o.inFlight.n > 0 && o.inFlight.bytes+f.bytes > o.config.WindowBytes:
 		return nil
+	case f.late && o.inFlight.laterThan(f):
+		return nil // they may replace samples of f: see dropReplaced
 	}
 	o.queue.pop()
 	f.late = false
@@ -76,7 +78,6 @@ func (o *Outbox) Answer(irt wire.Seq, r *wire.Response) bool {
 	default:
 		rejected = o.refuse(f)
 	}
-	o.resume()
 	below := o.room()
 	wake := o.wake
 	o.mu.Unlock()
@@ -106,7 +107,6 @@ func (o *Outbox) room() (below []func()) {
 
 // acknowledge settles a frame that was executed. The lock is held.
 func (o *Outbox) acknowledge(f *frame) {
-	o.executed = max(o.executed, f.sent)
 	o.stats.Acknowledged += uint64(len(f.samples))
 	o.retry.Reset()
 	o.settled(f.number, 0)
@@ -162,15 +162,16 @@ func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 		single.one[0] = s
 		single.samples = single.one[:]
 		single.bytes, single.number, single.late = headBytes+sampleBytes(&s), f.number, true
-		o.held.push(single)
+		o.queue.insert(single)
 	}
 	return nil
 }
 
-// hold keeps a frame for which the hub has no storage now. The lock is held.
+// hold keeps a frame for which the hub has no storage now. It was not executed: it will go as a new one, since its
+// first sequence would pass for a repetition where a later one was executed. The lock is held.
 func (o *Outbox) hold(f *frame) {
 	o.stats.Unavailable++
-	f.late = true
+	f.sent, f.seq, f.late = 0, wire.Seq{}, true
 	o.held.push(f)
 	if !o.pausing {
 		o.pausing = true
@@ -182,7 +183,7 @@ func (o *Outbox) hold(f *frame) {
 func (o *Outbox) endPause() {
 	o.mu.Lock()
 	o.pausing = false
-	o.resume()
+	o.release()
 	wake := o.wake
 	o.mu.Unlock()
 	if wake != nil {
@@ -190,31 +191,11 @@ func (o *Outbox) endPause() {
 	}
 }
 
-// resume queues the held frames again when the wait is over, if there is one, and the answers to all others are in:
-// only then it is known which of their samples have been replaced. The lock is held.
-func (o *Outbox) resume() {
-	if o.held.n > 0 && !o.pausing && o.inFlight.n == 0 {
-		o.requeue(&o.held)
+// release queues the held frames again. The lock is held.
+func (o *Outbox) release() {
+	for f := o.held.pop(); f != nil; f = o.held.pop() {
+		o.queue.insert(f)
 	}
-}
-
-// requeue takes the frames of a list, which were sent, back to the queue. The lock is held.
-func (o *Outbox) requeue(list *frameList) {
-	var again frameList
-	for f := list.pop(); f != nil; f = list.pop() {
-		if f.sent < o.executed {
-			// With its first sequence it would pass for a repetition, since a later one was executed.
-			f.sent, f.seq = 0, wire.Seq{}
-		}
-		if f.sent == 0 {
-			o.queue.insert(f)
-		} else {
-			again.insert(f)
-		}
-	}
-	// Whatever else has a sequence was sent, and so is in one of the lists that are requeued together.
-	again.append(o.queue)
-	o.queue = again
 }
 
 // Interval implements [Source].
@@ -223,14 +204,13 @@ func (o *Outbox) Interval(wire.Seq, *wire.Interval) bool { return false }
 // Large implements [Source].
 func (o *Outbox) Large() bool { return false }
 
-// Detach implements [Source]: what was sent and not answered will be sent again.
+// Detach implements [Source]: what was sent and not answered will be sent again, with its first sequence.
 func (o *Outbox) Detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wake = nil
-	sent := o.inFlight
-	o.inFlight = frameList{}
-	sent.append(o.held)
-	o.held = frameList{}
-	o.requeue(&sent)
+	o.release()
+	again := o.inFlight // has sequences, and so stands before what has none
+	again.append(o.queue)
+	o.queue, o.inFlight = again, frameList{}
 }
