@@ -182,10 +182,14 @@ func (a *connectionActor) lost(epoch int, err error) {
 	a.after(pause, &retryConnect{epoch: b.epoch})
 }
 
-// after sends the actor a message later.
+// after sends the actor a message later, if the session still lives then.
 func (a *connectionActor) after(pause time.Duration, message any) Timer {
 	s := a.s
-	return s.config.Clock.AfterFunc(pause, func() { s.root.Send(s.connectionPID, message) })
+	return s.config.Clock.AfterFunc(pause, func() {
+		if s.life.Err() == nil {
+			s.root.Send(s.connectionPID, message)
+		}
+	})
 }
 
 // want notes what a binding needs and asks the hub for what is not there yet.

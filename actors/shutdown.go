@@ -52,10 +52,11 @@ func (s *Session) shutdown(ctx context.Context) error {
 	s.requests.Close()
 	s.freeze()
 	s.disconnect()
-	s.root.Stop(s.supervisorPID)
-	<-s.stopped
 	s.end()
 	s.goroutines.Wait()
+	s.disconnect() // what they have reported meanwhile is handled, too: a connection that just came about is closed
+	s.root.Stop(s.supervisorPID)
+	<-s.stopped
 	s.lane.close()
 	<-s.lane.done
 	s.pool.close()
