@@ -20,7 +20,7 @@ func checkNumber(t *testing.T, text string) {
 	}
 	if err != nil {
 		var invalid *InvalidError
-		if !errors.As(err, &invalid) || invalid.Field != "number" || len(err.Error()) > 300 {
+		if !errors.As(err, &invalid) || invalid.Field != "number" || len(err.Error()) > 500 {
 			t.Fatalf("%.100q: error %.400v", text, err)
 		}
 		return

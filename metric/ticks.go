@@ -22,10 +22,10 @@ func TicksOf(t time.Time) Ticks {
 	switch s := t.Unix(); {
 	case s < lowest:
 		return MinTicks
-	case s >= highest:
+	case s > highest:
 		return MaxTicks
 	default:
-		return Ticks(s)*TicksPerSecond + Ticks(t.Nanosecond()/100)
+		return min(MaxTicks, Ticks(s)*TicksPerSecond+Ticks(t.Nanosecond()/100))
 	}
 }
 

@@ -95,7 +95,8 @@ func (u URI) Within(ancestor URI) bool {
 // IsBelow reports whether u lies strictly below ancestor, on whole levels. See [URI.Within].
 func (u URI) IsBelow(ancestor URI) bool {
 	u, ancestor = u.canonical(), ancestor.canonical()
-	return ancestor != "" && len(u) > len(ancestor)+1 && u[len(ancestor)] == '.' && u[:len(ancestor)] == ancestor
+	return ancestor != "" && len(u) > len(ancestor)+1 && u[len(ancestor)] == '.' && u[:len(ancestor)] == ancestor &&
+		u[len(ancestor):].IsLocal() // an owner may have levels: "bob.x:cpu" is not below "bob"
 }
 
 // For returns u as the given user writes it: local for the user's own metrics, however spelled, and global, with
