@@ -19,7 +19,11 @@ type impulseActor struct {
 func impulseProps(box *inbox) *actor.Props {
 	return actor.PropsFromProducer(
 		func() actor.Actor { return &impulseActor{box: box} },
-		actor.WithMailbox(newMailbox),
+		actor.WithMailbox(func() actor.Mailbox {
+			m := newMailbox()
+			box.mailbox = m.(*mailbox)
+			return m
+		}),
 		actor.WithDispatcher(box.s.pool),
 	)
 }
@@ -55,17 +59,19 @@ func (a *impulseActor) start(c actor.Context) {
 // run runs what waits, as far as one turn goes.
 func (a *impulseActor) run(c actor.Context) {
 	clock := a.box.s.config.Clock
+	began := clock.Now()
 	for range runsPerTurn {
-		began := clock.Now()
 		trigger, ok := a.box.next(began)
 		if !ok {
 			return
 		}
 		out := a.runner.Run(a.box.ctx, trigger)
 		a.settle(trigger, out)
-		if change := a.box.done(began, clock.Now(), out.Err); change.Changed() {
+		ended := clock.Now()
+		if change := a.box.done(began, ended, out.Err); change.Changed() {
 			a.reportBreaker(change)
 		}
+		began = ended
 	}
 	c.Send(c.Self(), runTriggers)
 }

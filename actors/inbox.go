@@ -18,7 +18,8 @@ type inbox struct {
 	impulse impulse.Impulse
 	ctx     context.Context // of the runs; carries the mark of the impulse
 	cancel  context.CancelFunc
-	pid     *actor.PID  // set before the first push
+	pid     *actor.PID  // set before the first push, as is
+	mailbox *mailbox    // the actor's
 	handle  int32       // the router's number for it, -1 while it has none; only the router's turn touches it
 	ids     []window.ID // windows of the inputs
 
@@ -84,8 +85,9 @@ func (b *inbox) ViewAt(i int, cut uint64) window.View {
 	return set.windows[i].ViewAt(cut)
 }
 
-// push adds triggers, in order, and wakes the actor if it sleeps. It never blocks.
-func (b *inbox) push(triggers []impulse.Trigger) {
+// push adds triggers, in order. It never blocks. When the actor sleeps it returns the turn that wakes it, which the
+// caller owes the pool; otherwise nil.
+func (b *inbox) push(triggers []impulse.Trigger) (turn func()) {
 	b.mu.Lock()
 	for _, t := range triggers {
 		b.pending.Push(t)
@@ -94,14 +96,15 @@ func (b *inbox) push(triggers []impulse.Trigger) {
 		discarded := b.pending.Discard()
 		b.mu.Unlock()
 		b.s.discarded(b.impulse.Name, uint64(discarded))
-		return
+		return nil
 	}
 	wake := !b.awake && b.blocked <= 0 && !b.pending.Running()
 	b.awake = b.awake || wake
 	b.mu.Unlock()
-	if wake {
-		b.send()
+	if !wake {
+		return nil
 	}
+	return b.mailbox.postQuietly(runTriggers)
 }
 
 // wake has the actor look for something to run.

@@ -55,6 +55,20 @@ func (m *mailbox) PostUserMessage(message any) {
 	m.schedule()
 }
 
+// postQuietly queues a user message and returns the turn that the caller then owes the dispatcher, or nil when one is
+// queued or running already: whoever wakes many actors at once gives their turns to the dispatcher together.
+func (m *mailbox) postQuietly(message any) (turn func()) {
+	m.mu.Lock()
+	m.user = append(m.user, message)
+	wake := !m.scheduled
+	m.scheduled = true
+	m.mu.Unlock()
+	if !wake {
+		return nil
+	}
+	return m.turn
+}
+
 func (m *mailbox) PostSystemMessage(message any) {
 	m.mu.Lock()
 	m.system = append(m.system, message)

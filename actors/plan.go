@@ -21,6 +21,7 @@ type plan struct {
 	slots  []*slot  // by window.ID; nil: not subscribed
 	boxes  []*inbox // by handle; nil: free
 	free   []int32  // handles to use again
+	turns  []func() // of impulses to be woken, while triggers are given out
 }
 
 // slot is one subscribed metric.
@@ -121,8 +122,12 @@ func (p *plan) pastsOf(b *Binding) map[window.ID]window.Past {
 	return pasts
 }
 
-// deliver hands triggers to the inbox of a handle.
-func (p *plan) deliver(handle int32, triggers []impulse.Trigger) { p.boxes[handle].push(triggers) }
+// deliver hands triggers to the inbox of a handle and notes the turn that wakes its actor.
+func (p *plan) deliver(handle int32, triggers []impulse.Trigger) {
+	if turn := p.boxes[handle].push(triggers); turn != nil {
+		p.turns = append(p.turns, turn)
+	}
+}
 
 // renew replaces the router by a new one that goes on counting messages. What the old one held goes into the trigger
 // that every impulse gets when its windows are loaded again.

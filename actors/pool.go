@@ -59,6 +59,26 @@ func (p *pool) Schedule(turn func()) {
 	p.mu.Unlock()
 }
 
+// scheduleAll queues many turns at once.
+func (p *pool) scheduleAll(turns []func()) {
+	if len(turns) == 0 {
+		return
+	}
+	p.mu.Lock()
+	p.turns = append(p.turns, turns...)
+	wake := min(p.idle, len(turns))
+	for p.workers < p.base && p.workers-p.idle+wake < len(turns) {
+		p.addWorker()
+	}
+	if p.idle == wake && len(turns) > wake {
+		p.watch()
+	}
+	p.mu.Unlock()
+	for range wake {
+		p.wake.Signal()
+	}
+}
+
 // addWorker starts a worker; the caller holds p.mu.
 func (p *pool) addWorker() {
 	p.workers++

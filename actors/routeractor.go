@@ -111,8 +111,14 @@ func (a *routerActor) route(c actor.Context, m *impulse.Message, now metric.Tick
 	a.s.counts.updates.Add(uint64(len(m.Rows)))
 }
 
-// flush gives every affected impulse its triggers.
-func (a *routerActor) flush() { a.plan.router.Flush(a.plan.deliver) }
+// flush gives every affected impulse its triggers and wakes those that sleep.
+func (a *routerActor) flush() {
+	p := a.plan
+	p.router.Flush(p.deliver)
+	a.s.pool.scheduleAll(p.turns)
+	clear(p.turns)
+	p.turns = p.turns[:0]
+}
 
 // failed holds the impulses of a window that did not answer: it has panicked and will be restarted and refilled.
 func (a *routerActor) failed(slot *slot) {
