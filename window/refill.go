@@ -27,7 +27,7 @@ func (w *Window) AbandonRefill() {
 func (w *Window) forget() { w.refilling, w.pushes, w.pushText = false, nil, 0 }
 
 // remember keeps a push for the refill. The bounds of the window bound this list too, at twice as much: what is dropped
-// then would not stay in the window either.
+// then would not stay in the window either (unless rows with shorter texts take the place of what is kept).
 func (w *Window) remember(s sample) {
 	w.pushes = append(w.pushes, s)
 	w.pushText += int64(len(s.text))
