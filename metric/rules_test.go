@@ -10,10 +10,15 @@ import (
 // usualForm is the text forms of a UUID that the protocol lists: dashes anywhere, either case, braces, urn and uuid.
 var usualForm = regexp.MustCompile(`^[{}-]*(urn:|uuid:)*[{}-]*([0-9a-fA-F]-*){32}[{}-]*$`)
 
+var hexDigits = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
+
 var formRules = []rule[string, string]{{
-	name:   "usual forms only",
-	why:    "the original's parser of integers also lets 0x, +, underscores and digits of other scripts through",
-	excuse: func(c string, want *string) bool { return refuseIf(want, !usualForm.MatchString(c)) },
+	name: "usual forms only",
+	why:  "the original's parser of integers also lets 0x, +, underscores and digits of other scripts through",
+	excuse: func(c string, want *string) bool {
+		bare := strings.Trim(strings.NewReplacer("urn:", "", "uuid:", "").Replace(c), "{}")
+		return refuseIf(want, !hexDigits.MatchString(strings.ReplaceAll(bare, "-", "")))
+	},
 }}
 
 var uriRules = []rule[string, uriVerdict]{{

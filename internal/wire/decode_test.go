@@ -118,6 +118,29 @@ func TestDecoderKeepsLittleMemory(t *testing.T) {
 	}
 }
 
+func TestReleaseForgetsTheFrame(t *testing.T) {
+	var d Decoder
+	for _, frame := range frames() {
+		if _, refusal := d.DecodeRequest(frame); refusal != nil {
+			t.Fatal(refusal)
+		}
+	}
+	d.Release()
+	for _, item := range d.note.Items[:cap(d.note.Items)] {
+		if item.URI != nil || item.Content != nil {
+			t.Fatalf("%+v is kept", item)
+		}
+	}
+	for _, item := range d.request.Items[:cap(d.request.Items)] {
+		if item != (RequestItem{}) {
+			t.Fatalf("%+v is kept", item)
+		}
+	}
+	if d.request.URI != "" || d.request.Value.Kind() != 0 {
+		t.Errorf("%+v is kept", d.request)
+	}
+}
+
 func TestNotificationInParts(t *testing.T) {
 	at := metric.MinTime
 	samples := benchSamples(3)

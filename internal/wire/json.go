@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"iter"
+	"math"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -189,6 +190,15 @@ func integer(value []byte, limit uint64) (n uint64, ok bool) {
 		n = n*10 + d
 	}
 	return n, ok
+}
+
+// clampedInt returns an integer that is not negative; what no int holds is the greatest one.
+func clampedInt(value []byte) (n int, ok bool) {
+	if m, ok := integer(value, math.MaxInt); ok {
+		return int(m), true
+	}
+	_, ok = digits(value)
+	return math.MaxInt, ok
 }
 
 // appendUnquoted appends what a JSON string, quotes included, spells to dst. ok is false where an escape is none,

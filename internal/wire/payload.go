@@ -19,15 +19,15 @@ func (d *Decoder) decodeResponse(payload []byte) *InvalidError {
 			reason = value
 		}
 	}
-	n, ok := integer(status, 1<<31-1)
+	n, ok := clampedInt(status)
 	if !ok || n == 0 {
 		return invalid("status", status, "must be a positive integer")
 	}
-	m, ok := integer(code, 1<<31-1)
+	m, ok := clampedInt(code)
 	if !ok {
 		return invalid("error", code, "must be an integer of 0 or more")
 	}
-	d.response = Response{Status: int(n), Code: int(m)}
+	d.response = Response{Status: n, Code: m}
 	if isNull(reason) {
 		return nil
 	}

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"math"
 	"strconv"
 	"unicode/utf8"
 
@@ -91,9 +90,19 @@ func (d *Decoder) DecodeRequest(frame []byte) (*Request, *Refusal) {
 }
 
 func (d *Decoder) resetRequest() {
-	d.reset()
+	d.Release()
 	d.freezing = true
+}
+
+// Release forgets the last frame, which the decoder otherwise keeps in memory until the next one. A hub calls it
+// when it is done with a request, so that an idle session does not hold its last megabytes. What was returned for
+// the frame is no longer valid.
+func (d *Decoder) Release() {
+	clear(d.note.Items)
+	clear(d.spare)
+	clear(d.request.Items)
 	d.request = Request{Items: d.request.Items[:0]}
+	d.reset()
 }
 
 func (d *Decoder) requestMulti() (*Request, *Refusal) {
@@ -381,15 +390,11 @@ func (d *Decoder) loadData(payload []byte) (offset int, fault *InvalidError) {
 		}
 		return 0, nil
 	}
-	if _, ok := digits(f.count); !ok {
+	n, ok := clampedInt(f.count)
+	if !ok {
 		return CodeCount, invalid("count", f.count, "must be an integer of 0 or more, or null")
 	}
-	n, ok := integer(f.count, math.MaxInt)
-	if !ok {
-		n = math.MaxInt
-	}
-	d.count = int(n)
-	r.Count = &d.count
+	d.count, r.Count = n, &d.count
 	return 0, nil
 }
 
