@@ -29,10 +29,10 @@ type world struct {
 }
 
 // inWorld runs a test in a bubble with a hub of its own.
-func inWorld(t *testing.T, f func(w *world)) {
+func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f(&world{Hub: hubtest.Start(t, hub.Config{MemoryStore: true}), t: t})
+		f(t, &world{Hub: hubtest.Start(t, hub.Config{MemoryStore: true}), t: t})
 	})
 }
 
