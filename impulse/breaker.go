@@ -86,8 +86,10 @@ func (b *breaker) wait(now time.Time) time.Duration {
 	if b.state != BreakerOpen {
 		return 0
 	}
-	// A clock that was set back must not lengthen the pause.
-	return min(b.until.Sub(now), b.pause)
+	if begin := b.until.Add(-b.pause); now.Before(begin) {
+		b.until = now.Add(b.pause) // the clock was set back: that must not lengthen the pause by as much
+	}
+	return b.until.Sub(now)
 }
 
 // start notes that a run starts, which after a pause makes it the probe.

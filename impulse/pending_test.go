@@ -220,6 +220,15 @@ func TestBreakerDefaults(t *testing.T) {
 	}
 }
 
+func TestClockSetBackDoesNotLengthenThePause(t *testing.T) {
+	p := NewPending(Impulse{Breaker: Breaker{Failures: 1}})
+	push(p, 1, 2)
+	start(t, p, at(3600), 1)
+	p.Done(at(3600), true)
+	wait(t, p, at(0), time.Second)
+	start(t, p, at(1), 2)
+}
+
 func TestDiscardCountsWhatWaits(t *testing.T) {
 	p := NewPending(Impulse{})
 	push(p, 1, 2, 3)

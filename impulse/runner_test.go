@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/komstream/komstream/impulse"
 	"github.com/komstream/komstream/metric"
@@ -156,6 +157,49 @@ func TestMergedRunYieldsEverySampleInOrder(t *testing.T) {
 	if out := b.Run(context.Background(), trigger); out.Err != nil {
 		t.Error(out.Err)
 	}
+}
+
+func TestEachRunHasItsOwnOthers(t *testing.T) {
+	var got []metric.URI
+	b := newBench(t, func(_ context.Context, u *impulse.Update) error { got = slices.Collect(u.Others()); return nil }, "a", "b")
+	b.Run(context.Background(), all(b.message(1, map[window.ID]float64{100: 1})))
+	equal(t, "others", got, "[b]")
+	b.Run(context.Background(), all(b.message(2, map[window.ID]float64{101: 1})))
+	equal(t, "others", got, "[a]")
+}
+
+// TestNothingOfARunStaysReachable keeps the runner and its queue, and looks whether messages and windows are freed.
+func TestNothingOfARunStaysReachable(t *testing.T) {
+	b := newBench(t, func(_ context.Context, u *impulse.Update) error { u.View("a"); return nil }, "a")
+	b.list[0] = window.New(window.Config{Past: impulse.Past{Count: 1}})
+	p := impulse.NewPending(impulse.Impulse{Overload: impulse.Queue(2)})
+	var messages []weak.Pointer[impulse.Message]
+	for n := range uint64(6) {
+		m := b.message(n+1, map[window.ID]float64{100: 1})
+		messages = append(messages, weak.Make(m))
+		p.Push(all(m))
+	}
+	shown := weak.Make(b.list[0])
+	for {
+		trigger, _, ok := p.Next(noon)
+		if !ok {
+			break
+		}
+		b.Run(context.Background(), trigger)
+		p.Done(noon, false)
+	}
+	b.list[0] = nil
+	runtime.GC()
+	for n, m := range messages {
+		if m.Value() != nil {
+			t.Errorf("message %d is held", n+1)
+		}
+	}
+	if shown.Value() != nil {
+		t.Error("the window is held")
+	}
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(b)
 }
 
 func TestRefilledRunHasTheTimeOfTheNewestSample(t *testing.T) {

@@ -191,6 +191,9 @@ func (m *merged) add(p part) {
 
 // join adds all of a later one.
 func (m *merged) join(newer *merged) {
+	for newer.shed > 0 && len(m.parts) > m.skip {
+		m.shedOldest() // what goes is always older than what stays
+	}
 	m.count += newer.count
 	m.shed += newer.shed
 	m.via = unite(m.via, newer.via)
@@ -202,19 +205,24 @@ func (m *merged) join(newer *merged) {
 // bound sheds the oldest messages until the rest keeps within the limits.
 func (m *merged) bound(rows, bytes int) {
 	for (m.rows > rows || m.bytes > bytes) && len(m.parts)-m.skip > 1 {
-		p := m.parts[m.skip]
-		r, b := p.size()
-		m.rows, m.bytes = m.rows-r, m.bytes-b
-		m.via = unite(m.via, p.msg.Via) // what the run sends descends from it all the same
-		m.parts[m.skip] = part{}
-		m.skip++
-		m.shed++
+		m.shedOldest()
 	}
 	if m.skip > 64 && m.skip > len(m.parts)/2 {
 		n := copy(m.parts, m.parts[m.skip:])
 		clear(m.parts[n:])
 		m.parts, m.skip = m.parts[:n], 0
 	}
+}
+
+// shedOldest lets the oldest message go, but for its origins: what the run sends descends from it all the same.
+func (m *merged) shedOldest() {
+	p := m.parts[m.skip]
+	rows, bytes := p.size()
+	m.rows, m.bytes = m.rows-rows, m.bytes-bytes
+	m.via = unite(m.via, p.msg.Via)
+	m.parts[m.skip] = part{}
+	m.skip++
+	m.shed++
 }
 
 // reset empties m for another use. It reports false where m has grown too much to be kept.

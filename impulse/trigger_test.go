@@ -68,7 +68,7 @@ func TestMergedTriggerShedsTheOldestBeyondItsRows(t *testing.T) {
 	ids := make([]window.ID, each)
 	var all Trigger
 	for n := range uint64(200) {
-		next := triggerOf(message(n+1, []metric.Origin{origin(int(n % 3))}, ids...))
+		next := triggerOf(message(n+1, []metric.Origin{origin(int(n / 100))}, ids...))
 		if n == 0 {
 			all = next
 			continue
@@ -83,8 +83,16 @@ func TestMergedTriggerShedsTheOldestBeyondItsRows(t *testing.T) {
 	if all.Shed() != 200-kept || all.Count() != 200 {
 		t.Errorf("shed %d of %d", all.Shed(), all.Count())
 	}
-	if via := all.appendVia(nil); len(via) != 3 {
+	if via := all.appendVia(nil); !slices.Equal(via, []metric.Origin{origin(0), origin(1)}) {
 		t.Errorf("via of what was shed is lost: %v", via)
+	}
+	older := triggerOf(message(0, []metric.Origin{origin(5)}, 1))
+	older.Merge(all) // what the later one has shed and weighs goes along
+	if got := numbers(&older); len(got) != kept || got[0] == 0 || older.Shed() != 200-kept+1 || older.Count() != 201 {
+		t.Errorf("kept %d messages, shed %d of %d", len(got), older.Shed(), older.Count())
+	}
+	if via := older.appendVia(nil); !slices.Equal(via, []metric.Origin{origin(5), origin(0), origin(1)}) {
+		t.Errorf("via %v", via)
 	}
 }
 
@@ -93,18 +101,24 @@ func TestMergedTriggerShedsTheOldestBeyondItsBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all Trigger
+	var halves [2]Trigger
 	for n := range uint64(300) {
 		m := message(n+1, nil, 1)
 		m.Rows[0].Value = text
-		if n == 0 {
-			all = triggerOf(m)
+		half := &halves[n/200]
+		if n%200 == 0 {
+			*half = triggerOf(m)
 			continue
 		}
-		all.Merge(triggerOf(m))
+		half.Merge(triggerOf(m))
 	}
-	if got, want := len(numbers(&all)), MaxMergedBytes/metric.MaxText; got != want {
+	const want = MaxMergedBytes / metric.MaxText
+	if got := len(numbers(&halves[0])); got != want {
 		t.Errorf("kept %d, want %d", got, want)
+	}
+	halves[0].Merge(halves[1])
+	if got := numbers(&halves[0]); len(got) != want || got[want-1] != 300 {
+		t.Errorf("merged to %d, want %d", len(got), want)
 	}
 }
 

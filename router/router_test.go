@@ -3,10 +3,12 @@ package router_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/komstream/komstream/impulse"
 	"github.com/komstream/komstream/metric"
@@ -306,6 +308,64 @@ func TestTriggersOutliveTheFlush(t *testing.T) {
 			t.Errorf("trigger %d is %s", i, got)
 		}
 	}
+}
+
+func TestRouterLetsGoOfWhatItGave(t *testing.T) {
+	var r router.Router
+	r.Add(0, router.Subscription{Windows: []window.ID{1}})
+	r.Add(1, router.Subscription{Windows: []window.ID{2}})
+	var messages []weak.Pointer[impulse.Message]
+	route := func(id window.ID) {
+		m := message(nil, id)
+		messages = append(messages, weak.Make(m))
+		r.Route(m)
+	}
+	r.Hold(0, 1)
+	route(1)
+	route(1)
+	r.Loaded(1, true)
+	route(1)
+	route(1)
+	route(2)
+	r.Flush(func(int32, []impulse.Trigger) {})
+	runtime.GC()
+	for n, m := range messages {
+		if m.Value() != nil {
+			t.Errorf("message %d is held", n+1)
+		}
+	}
+	runtime.KeepAlive(&r)
+}
+
+func TestMemoryOfABurstIsGivenBack(t *testing.T) {
+	var r router.Router
+	for h := range int32(1000) {
+		r.Add(h, router.Subscription{Windows: []window.ID{1}})
+	}
+	memory := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := memory()
+	cycle := func(messages int) {
+		for range messages {
+			r.Route(message(nil, 1))
+		}
+		r.Flush(func(int32, []impulse.Trigger) {})
+	}
+	cycle(1000)
+	if burst := memory(); burst < before+8<<20 {
+		t.Errorf("a burst takes %d bytes", burst-before)
+	}
+	for range 100 {
+		cycle(1)
+	}
+	if after := memory(); after > before+1<<20 {
+		t.Errorf("%d bytes are left of a burst", after-before)
+	}
+	runtime.KeepAlive(&r)
 }
 
 func TestRouteAndFlushDoNotAllocate(t *testing.T) {
