@@ -2,6 +2,7 @@ package connection
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -43,15 +44,17 @@ func newStoreHub(t testing.TB) *storeHub {
 }
 
 // take reads what the outbox wants to send now, and returns how many frames.
-func (h *storeHub) take(o *Outbox) (n int) {
-	for {
+func (h *storeHub) take(o *Outbox) (n int) { return h.takeUpTo(o, math.MaxInt) }
+
+func (h *storeHub) takeUpTo(o *Outbox, limit int) (n int) {
+	for ; n < limit; n++ {
 		frame := o.Next(nil)
 		if len(frame) == 0 {
 			return n
 		}
 		h.received = append(h.received, frame)
-		n++
 	}
+	return n
 }
 
 // execute handles up to n received frames.
@@ -181,7 +184,7 @@ func runOutboxModel(t *testing.T, seed uint64) {
 			}
 			expect(want, samples, whole)
 		case op < 6 && attached:
-			h.take(o)
+			h.takeUpTo(o, 1+random.IntN(6))
 		case op < 8:
 			h.execute(random.IntN(4))
 		case op < 10:
