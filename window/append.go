@@ -70,57 +70,6 @@ func (w *Window) Append(number uint64, t metric.TimeUUID, v metric.Value, now me
 	return o
 }
 
-// Expire applies retention: call it now and then for windows that get no updates. It also drops the earlier states
-// that no outstanding cut needs.
-func (w *Window) Expire(now metric.Ticks) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if p := w.retained(now); p > w.lo {
-		// What the last message left behind stays visible to a cut at it.
-		w.advance(w.number + 1)
-		w.evict(p)
-	}
-	if w.cuts != nil {
-		w.prune()
-	}
-	// An idle window should be small.
-	if len(w.marks) == 0 {
-		w.marks = nil
-	}
-	if w.dead > 0 {
-		w.respine(1)
-	}
-	w.book()
-}
-
-// DropOldest frees memory: it removes the oldest samples, though retention would keep them, until about the given
-// number of bytes is free or one sample is left. Earlier states that no outstanding cut needs go first. It returns
-// the bytes freed; views that someone still holds keep their chunks from being collected none the less.
-func (w *Window) DropOldest(bytes int64) (freed int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before := w.bytes()
-	if w.cuts != nil {
-		w.prune()
-	}
-	target := before - bytes
-	for w.bytes() > target && w.len() > 1 {
-		_, i, j := w.segment(w.from)
-		n := j - i
-		if w.kind() == metric.KindDatasource {
-			n = 1
-		}
-		if n >= w.len() {
-			n = w.len() - 1
-		}
-		w.counts.Limited += uint64(n)
-		w.evict(w.lo + n)
-		w.compact()
-	}
-	w.book()
-	return before - w.bytes()
-}
-
 // become empties the window for samples of another kind.
 func (w *Window) become(kind metric.Kind) Outcome {
 	if w.sp == nil {
@@ -138,106 +87,6 @@ func (w *Window) clear(kind metric.Kind) {
 	w.retire(w.held)
 	w.textBytes, w.dead = 0, 0
 	w.state = state{sp: newSpine(kind, nil, 1)}
-}
-
-// retained returns the position of the first sample to keep: the first at or after now − Delta, or the Count-th
-// newest at or before now, whichever is earlier.
-func (w *Window) retained(now metric.Ticks) int {
-	cutoff := now - w.delta
-	if w.oldest >= cutoff || w.lo == w.hi {
-		return w.lo
-	}
-	past := w.hi
-	if w.newest > now {
-		past = w.search(now + 1)
-	}
-	last := past - w.past.Count
-	if last <= w.lo {
-		return w.lo
-	}
-	// Nearly always it is one of the next few.
-	c, i, j := w.segment(w.from)
-	for n := 1; n < 8 && i+n < j; n++ {
-		if c.ticks[i+n] >= cutoff {
-			return min(w.lo+n, last)
-		}
-	}
-	return min(w.search(cutoff), last)
-}
-
-func (w *Window) retain(now metric.Ticks) {
-	if p := w.retained(now); p > w.lo {
-		w.evict(p)
-	}
-}
-
-// evict removes the samples before position p.
-func (w *Window) evict(p int) {
-	if w.kind() == metric.KindDatasource {
-		w.changed = true
-		for q := w.lo; q < p; q++ {
-			w.textBytes -= int64(len(w.at(q).text))
-		}
-	}
-	if p >= w.hi {
-		w.clear(w.kind())
-		return
-	}
-	w.lo = p
-	spans := w.sp.spans
-	for w.from+1 < w.to && spans[w.from+1].base <= p {
-		n := spans[w.from].c.bytes()
-		w.retire(n)
-		w.dead += n
-		w.from++
-	}
-	if 32*w.dead > w.held && w.dead > fewBytes {
-		w.respine(1)
-	}
-	first := &w.sp.spans[w.from]
-	w.oldest = first.c.ticks[p-first.base]
-}
-
-// fewBytes is what a small window may keep in passed chunks, to make a new spine less often.
-const fewBytes = 256
-
-// respine copies the live spans, so that the chunks of passed ones can be freed, and makes room for more.
-func (w *Window) respine(extra int) {
-	w.sp = newSpine(w.sp.kind, w.sp.spans[w.from:w.to], extra)
-	w.from, w.to, w.dead = 0, w.to-w.from, 0
-	w.changed = true
-}
-
-// compact copies a first chunk that retention has passed in part, so that the passed part can be freed.
-func (w *Window) compact() {
-	if c, i, j := w.segment(w.from); i > 0 {
-		n := j - i
-		if w.from+1 == w.to {
-			n = max(n, smallChunk)
-		}
-		small := newChunk(w.kind(), n, c.low != nil)
-		small.copyFrom(0, c, i, j)
-		w.replace(w.from, small, nil, 0)
-	}
-}
-
-// limit enforces MaxSamples and MaxTextBytes and returns how many samples went.
-func (w *Window) limit() (gone int) {
-	if n := w.len() - w.maxSamples; n > 0 {
-		gone = n
-	}
-	if w.textBytes > int64(w.maxTextBytes) {
-		left := w.textBytes
-		for p := w.lo; p < w.hi-1 && (left > int64(w.maxTextBytes) || p-w.lo < gone); p++ {
-			left -= int64(len(w.at(p).text))
-			gone = max(gone, p-w.lo+1)
-		}
-	}
-	if gone > 0 {
-		w.counts.Limited += uint64(gone)
-		w.evict(w.lo + gone)
-	}
-	return gone
 }
 
 // insert puts s in its place.
@@ -297,8 +146,11 @@ func (w *Window) full() bool {
 	return w.hi-last.base == len(last.c.ticks)
 }
 
-// grow adds a chunk, whose first sample s will be.
+// grow makes room for s at the end, by a chunk whose first sample s will be, nearly always.
 func (w *Window) grow(s *sample) {
+	if w.joinTail() {
+		return
+	}
 	withLow := s.low != metric.PlainLowOrder || w.to > w.from && w.sp.spans[w.to-1].c.low != nil
 	c := newChunk(w.sp.kind, capacityFor(max(w.len(), 1), w.textBytes+int64(len(s.text))), withLow)
 	if int(w.to) == len(w.sp.spans) {
@@ -308,71 +160,4 @@ func (w *Window) grow(s *sample) {
 	w.to++
 	w.held += c.bytes()
 	w.changed = true
-}
-
-// splice puts s at position p, before the sample there or in its place, by a copy of its chunk: whoever views the
-// old one keeps it. (A side run of late samples, merged into chunks now and then, copies about as much for each
-// late sample and costs every reader a merge.)
-func (w *Window) splice(s *sample, p int, replace bool) {
-	k := w.find(p)
-	c, i, j := w.segment(k)
-	at := p - w.sp.spans[k].base
-	rest, n := at, j-i+1
-	if replace {
-		w.textBytes -= int64(len(w.at(p).text))
-		rest, n = at+1, j-i
-	}
-	capacity := n
-	if k+1 == w.to {
-		capacity = max(n, len(c.ticks)) // it goes on growing
-	}
-	fresh := newChunk(w.sp.kind, capacity, c.low != nil || s.low != metric.PlainLowOrder)
-	fresh.copyFrom(0, c, i, at)
-	fresh.put(at-i, s)
-	fresh.copyFrom(at-i+1, c, rest, j)
-	w.textBytes += int64(len(s.text))
-	shift := 1
-	if replace {
-		shift = 0
-	}
-	if n < maxSplice {
-		w.replace(k, fresh, nil, shift)
-	} else {
-		a := newChunk(w.sp.kind, n/2, fresh.low != nil)
-		a.copyFrom(0, fresh, 0, n/2)
-		b := newChunk(w.sp.kind, n-n/2, fresh.low != nil)
-		b.copyFrom(0, fresh, n/2, n)
-		w.replace(k, a, b, shift)
-	}
-	if p == w.lo {
-		w.oldest = s.ticks
-	}
-}
-
-// replace puts chunk a, and b after it unless nil, in the place of span k, whose visible samples they hold and shift
-// more.
-func (w *Window) replace(k int32, a, b *chunk, shift int) {
-	old := w.sp.spans[k]
-	w.retire(old.c.bytes())
-	w.held += a.bytes()
-	extra := 1
-	if b != nil {
-		extra = 2
-		w.held += b.bytes()
-	}
-	k -= w.from
-	w.respine(extra)
-	spans := w.sp.spans
-	base := max(w.lo, old.base)
-	spans[k] = span{first: a.ticks[0], base: base, c: a}
-	if b != nil {
-		copy(spans[k+2:w.to+1], spans[k+1:w.to])
-		spans[k+1] = span{first: b.ticks[0], base: base + len(a.ticks), c: b}
-		w.to++
-		k++
-	}
-	for i := k + 1; i < w.to; i++ {
-		spans[i].base += shift
-	}
-	w.hi += shift
 }

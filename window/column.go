@@ -7,6 +7,8 @@ import "github.com/komstream/komstream/metric"
 const (
 	smallChunk = 8
 	maxChunk   = 256
+	// tailChunk is the capacity of the chunk that the end of another is copied to when a late sample falls there.
+	tailChunk = 64
 	// maxSplice is the length at which a chunk that late samples were put into is cut in two.
 	maxSplice = 2 * maxChunk
 	// maxChunkText bounds the texts that one chunk holds, about, since texts are freed by whole chunks.

@@ -45,10 +45,7 @@ func (w *Window) prune() {
 		return
 	}
 	cuts, from := w.cuts(w.scratch[:0])
-	if w.scratch = nil; cap(cuts) <= 64 { // an idle window should be small: it keeps no large buffer
-		w.scratch = cuts
-	}
-	w.changed = true
+	w.scratch = cuts
 	kept, c := 0, 0
 	for i := range w.marks {
 		m := &w.marks[i]
@@ -59,26 +56,28 @@ func (w *Window) prune() {
 		for c < len(cuts) && cuts[c] < m.number {
 			c++
 		}
-		if next > from || c < len(cuts) && cuts[c] < next {
+		switch {
+		case next > from || c < len(cuts) && cuts[c] < next:
 			if kept < i {
 				w.marks[kept] = *m
 			}
 			kept++
-			continue
-		}
-		// What left the window during this state may still be seen by an earlier one.
-		if kept > 0 {
+		case kept > 0: // what left the window during this state may still be seen by an earlier one
 			w.marks[kept-1].retired += m.retired
-		} else {
+		default:
 			w.pinned -= m.retired
 		}
 	}
-	if kept == 0 && cap(w.marks) > minMarks {
-		w.marks = nil
-		return
-	}
 	clear(w.marks[kept:])
 	w.marks = w.marks[:kept]
+	// After many outstanding cuts the window should become small again.
+	if most := 4 * max(kept, minMarks); cap(w.marks) > most {
+		w.marks = append([]mark(nil), w.marks...)
+	}
+	if cap(w.scratch) > 4*minMarks {
+		w.scratch = nil
+	}
+	w.changed = true
 }
 
 // retire books n bytes of chunks that left the newest state.

@@ -89,11 +89,9 @@ func (s *state) ticksAt(p int) metric.Ticks {
 	return sp.c.ticks[p-sp.base]
 }
 
-// search returns the position of the first sample at or after an instant, hi when there is none.
+// search returns the position of the first sample at or after an instant, hi when there is none. The state is not
+// empty.
 func (s *state) search(ticks metric.Ticks) int {
-	if s.lo == s.hi {
-		return s.hi
-	}
 	spans := s.sp.spans
 	a, b := s.from, s.to
 	for b-a > 1 {

@@ -340,3 +340,23 @@ func TestPastChecksMergesAndHasDefaults(t *testing.T) {
 	w.SetPast(Past{Count: 5})
 	equal(t, "changed", w.Past(), Past{Delta: 10 * time.Minute, Count: 5})
 }
+
+// Late and overwriting samples near the end cut chunks; what they waste is joined again.
+func TestLateSamplesDoNotScatterTheWindow(t *testing.T) {
+	for _, every := range []int{1, 2, 3, 10, 40, 70, 100, 150, 300} {
+		for _, back := range []int{0, 1, 5, 30, 200} {
+			w := New(Config{Past: Past{Delta: time.Hour}})
+			want := 0
+			for s := range 10_000 {
+				w.Append(uint64(s), at(2*s), number(1), at(2*s).Ticks())
+				if s%every == 0 && s >= back {
+					w.Append(uint64(s), at(2*(s-back)+min(back, 1)), number(2), at(2*s).Ticks())
+				}
+				want = w.View().Len()
+			}
+			if per := float64(w.Stats().Bytes) / float64(want); per > 32 {
+				t.Errorf("a late sample every %d, %d back: %.1f bytes a sample", every, back, per)
+			}
+		}
+	}
+}
