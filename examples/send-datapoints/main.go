@@ -34,7 +34,7 @@ func example(ctx context.Context, h *embed.Hub) error {
 	}
 
 	// Several metrics that were measured together, as one message. Every kind of number is welcome.
-	now := time.Now()
+	now := time.Now().Truncate(time.Millisecond) // as the hub keeps it
 	err = session.Send(ctx,
 		metric.Datapoint("host1.memory.free", now, uint64(6_283_186_176)),
 		metric.Datapoint("host1.memory.used_percent", now, float32(63.5)),
@@ -61,7 +61,7 @@ func example(ctx context.Context, h *embed.Hub) error {
 	out := session.Stats().Outbound
 	fmt.Printf("the hub has acknowledged %d samples and refused %d\n", out.Acknowledged, out.Refused)
 
-	// History yields the newest first, and fetches more as the loop goes on.
+	// History yields the newest first, and fetches more as the loop goes on. Both ends of a range belong to it.
 	count := 0
 	for _, err := range session.History(ctx, "host1.temperature", komstream.Range{From: now.Add(-time.Hour)}) {
 		if err != nil {
@@ -69,7 +69,7 @@ func example(ctx context.Context, h *embed.Hub) error {
 		}
 		count++
 	}
-	fmt.Printf("the last hour of host1.temperature holds %d samples\n", count)
+	fmt.Printf("the last hour of host1.temperature, ends included, holds %d samples\n", count)
 	for price, err := range session.History(ctx, "host1.price.kwh", komstream.Range{Last: 1}) {
 		if err != nil {
 			return err
