@@ -108,7 +108,7 @@ func (p *Pending) Next(now time.Time) (t Trigger, wait time.Duration, ok bool) {
 
 // throttle returns how much of the interval since the newest run's start is left.
 func (p *Pending) throttle(now time.Time) time.Duration {
-	if p.minDelta <= 0 || p.started.IsZero() {
+	if p.minDelta <= 0 || p.counters.Ran == 0 {
 		return 0
 	}
 	if now.Before(p.started) {
