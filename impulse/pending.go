@@ -80,7 +80,7 @@ func (p *Pending) mergeInto(t *Trigger, newer Trigger) {
 	p.counters.Shed += uint64(t.Shed() - before)
 }
 
-// Next starts the next run, if one may start now: it returns its trigger and true, and the caller owes a Done. Otherwise
+// Next starts the next run, if one may start now: it returns its trigger and true, and the caller owes a Done. Else
 // it returns how long to wait before asking again, or 0 when only a Push or a Done can change the answer. The trigger
 // is valid until Done.
 func (p *Pending) Next(now time.Time) (t Trigger, wait time.Duration, ok bool) {
