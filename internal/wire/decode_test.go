@@ -141,25 +141,14 @@ func TestReleaseForgetsTheFrame(t *testing.T) {
 	}
 }
 
-func TestNotificationInParts(t *testing.T) {
-	at := metric.MinTime
-	samples := benchSamples(3)
+func TestNotificationOfAnotherOwner(t *testing.T) {
 	var items []RequestItem
-	whole := BeginNotification(nil, benchSeq, at, nil, 9)
-	for i, s := range samples {
+	for _, s := range benchSamples(3) {
 		items = append(items, RequestItem{URI: s.URI, Kind: s.Kind(), Value: s.Value})
-		if i > 0 {
-			whole = append(whole, ItemSeparator...)
-		}
-		whole = AppendItem(whole, "bob", s.URI, s.Value)
-	}
-	whole = EndNotification(whole)
-	if want := AppendNotification(nil, benchSeq, at, nil, 9, "bob", items); string(whole) != string(want) {
-		t.Errorf("got  %s\nwant %s", whole, want)
 	}
 	var d Decoder
-	m, err := d.Decode(whole)
-	if err != nil || string(m.Notification.Items[2].URI) != "bob:host002.cpu.user" {
+	m, err := d.Decode(AppendNotification(nil, benchSeq, metric.MinTime, nil, 9, "bob", items))
+	if err != nil || string(m.Notification.Items[2].URI) != "bob:host002.cpu.user" || m.Notification.Pos != 9 {
 		t.Errorf("got %+v, %v", m.Notification, err)
 	}
 }

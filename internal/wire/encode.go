@@ -58,25 +58,6 @@ func AppendNotification(b []byte, seq Seq, t metric.TimeUUID, via []metric.Origi
 	return append(b, "]}}"...)
 }
 
-// BeginNotification, AppendItem and EndNotification are AppendNotification in parts, for a hub that writes a message
-// to many sessions: an item's bytes are the same for all sessions with the same view of its owner.
-
-// BeginNotification appends a notification up to its first item.
-func BeginNotification(b []byte, seq Seq, t metric.TimeUUID, via []metric.Origin, pos uint64) []byte {
-	return appendMultiHead(b, seq, Seq{}, via, pos, t)
-}
-
-// AppendItem appends one item of a notification. Between two items stands [ItemSeparator].
-func AppendItem(b []byte, owner string, uri metric.URI, v metric.Value) []byte {
-	return appendItem(b, true, owner, uri, &v)
-}
-
-// ItemSeparator stands between two items of a notification.
-const ItemSeparator = ", "
-
-// EndNotification appends what follows the last item.
-func EndNotification(b []byte) []byte { return append(b, "]}}"...) }
-
 // AppendResponse appends generic_response in answer to the request irt. A refusal needs a reason: some agents fail
 // on one without.
 func AppendResponse(b []byte, seq, irt Seq, r Response) []byte {

@@ -94,7 +94,8 @@ func verdictOf(r *Request, refusal *Refusal) verdict {
 	if refusal.Close {
 		return verdict{Close: true}
 	}
-	return verdict{Status: refusal.Status, Code: refusal.Code, Reason: refusal.Reason, V: refusal.V, Irt: refusal.Irt.String()}
+	return verdict{Status: refusal.Status, Code: refusal.Code, Reason: refusal.Reason, V: refusal.V,
+		Irt: refusal.Irt.String()}
 }
 
 // agrees compares a verdict with the one wanted; a reason may go on behind the one wanted.

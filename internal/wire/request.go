@@ -107,7 +107,8 @@ func (d *Decoder) Release() {
 
 func (d *Decoder) requestMulti() (*Request, *Refusal) {
 	r := &d.request
-	*r = Request{V: 1, Action: ActionSendMultiData, Seq: d.seq, Irt: d.irt, Via: d.note.Via, Time: d.note.Time, Items: r.Items}
+	*r = Request{V: 1, Action: ActionSendMultiData, Seq: d.seq, Irt: d.irt, Via: d.note.Via, Time: d.note.Time,
+		Items: r.Items}
 	for i := range d.note.Items {
 		item := &d.note.Items[i]
 		v, _ := parseValue(item.Kind, freeze(item.Content)) // checked by who filled d.note
@@ -187,7 +188,8 @@ func (d *Decoder) openRequest(e *envelope) *Refusal {
 }
 
 func malformed(v string, seq Seq, fault *InvalidError) *Refusal {
-	return &Refusal{Status: StatusProtocol, Code: CodeMalformed, Reason: "Malformed message: " + fault.detail(), V: v, Irt: seq}
+	return &Refusal{Status: StatusProtocol, Code: CodeMalformed, V: v, Irt: seq,
+		Reason: "Malformed message: " + fault.detail()}
 }
 
 // refuse returns the refusal of d.request. The offset is from the codes of its action, or a code of its own.
@@ -195,7 +197,8 @@ func (d *Decoder) refuse(offset int, fault *InvalidError) *Refusal {
 	if offset <= faultLoad {
 		offset += d.request.Action.Code()
 	}
-	return &Refusal{Status: StatusProtocol, Code: offset, Reason: "protocol error: " + fault.detail(), V: "1", Irt: d.request.Seq}
+	return &Refusal{Status: StatusProtocol, Code: offset, V: "1", Irt: d.request.Seq,
+		Reason: "protocol error: " + fault.detail()}
 }
 
 // requestSeq reads the sequence of a request, which may be the short one of agent 0.8.
