@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/komstream/komstream/connection"
+	"github.com/komstream/komstream/hub"
+	"github.com/komstream/komstream/metric"
+)
+
+// Op is what a [Request] asks for.
+type Op string
+
+// The operations, with the fields of the request that they need.
+const (
+	AddUser       Op = "add-user"       // User
+	ListUsers     Op = "list-users"     // nothing
+	AddAgent      Op = "add-agent"      // User, Key
+	ListAgents    Op = "list-agents"    // User
+	SuspendAgent  Op = "suspend-agent"  // Agent
+	ActivateAgent Op = "activate-agent" // Agent
+	RemoveAgent   Op = "remove-agent"   // Agent
+	AddShare      Op = "add-share"      // User (who owns URI), URI, To
+	RemoveShare   Op = "remove-share"   // User, URI, To
+	ListShares    Op = "list-shares"    // User
+)
+
+// Request is one operation on the accounts of a hub.
+type Request struct {
+	Op    Op     `json:"op"`
+	User  string `json:"user,omitempty"`
+	Key   string `json:"key,omitempty"` // the text of a public key
+	Agent string `json:"agent,omitempty"`
+	URI   string `json:"uri,omitempty"` // local to User
+	To    string `json:"to,omitempty"`
+}
+
+// Reply is what became of a [Request]: the field that its operation fills, or Error.
+type Reply struct {
+	Error string `json:"error,omitempty"`
+	// ID is the name that an added agent was given.
+	ID     string   `json:"id,omitempty"`
+	Users  []string `json:"users,omitempty"`
+	Agents []Agent  `json:"agents,omitempty"`
+	Shares []Share  `json:"shares,omitempty"`
+}
+
+// Agent is an authorised key.
+type Agent struct {
+	ID          string    `json:"id"`
+	Fingerprint string    `json:"fingerprint"`
+	Active      bool      `json:"active"`
+	Added       time.Time `json:"added"`
+}
+
+// Share is a subtree of the owner's that another user may read.
+type Share struct {
+	Owner string `json:"owner"`
+	URI   string `json:"uri"`
+	To    string `json:"to"`
+}
+
+// execute does what a request asks for. Fields that the operation does not need are ignored.
+func execute(ctx context.Context, h *hub.Hub, r Request) (Reply, error) {
+	uri := metric.URI(r.URI)
+	switch r.Op {
+	case AddUser:
+		return Reply{}, h.AddUser(ctx, r.User)
+	case ListUsers:
+		return Reply{Users: h.Users()}, nil
+	case AddAgent:
+		key, err := connection.ParsePublicKey(r.Key)
+		if err != nil {
+			return Reply{}, err
+		}
+		id, err := h.AddAgent(ctx, r.User, key)
+		return Reply{ID: string(id)}, err
+	case ListAgents:
+		return listAgents(h, r.User)
+	case SuspendAgent:
+		return Reply{}, h.SuspendAgent(ctx, hub.AgentID(r.Agent))
+	case ActivateAgent:
+		return Reply{}, h.ActivateAgent(ctx, hub.AgentID(r.Agent))
+	case RemoveAgent:
+		return Reply{}, h.RemoveAgent(ctx, hub.AgentID(r.Agent))
+	case AddShare:
+		return Reply{}, h.Share(ctx, r.User, uri, r.To)
+	case RemoveShare:
+		return Reply{}, h.Unshare(ctx, r.User, uri, r.To)
+	case ListShares:
+		return listShares(h, r.User)
+	}
+	return Reply{}, fmt.Errorf("admin: operation %.40q is not known to this version", r.Op)
+}
+
+func listAgents(h *hub.Hub, user string) (Reply, error) {
+	all, err := h.AgentsOf(user)
+	agents := make([]Agent, len(all))
+	for i, a := range all {
+		agents[i] = Agent{ID: string(a.ID), Fingerprint: a.Key.Fingerprint(), Active: a.Active, Added: a.Added}
+	}
+	return Reply{Agents: agents}, err
+}
+
+// listShares returns what the user gives, and then what the user was given.
+func listShares(h *hub.Hub, user string) (Reply, error) {
+	given, received, err := h.Shares(user)
+	var shares []Share
+	for _, s := range append(given, received...) {
+		shares = append(shares, Share{Owner: s.Owner, URI: string(s.URI), To: s.To})
+	}
+	return Reply{Shares: shares}, err
+}

@@ -1,0 +1,224 @@
+package check_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/komstream/komstream"
+	"github.com/komstream/komstream/actors"
+	"github.com/komstream/komstream/hub/hubtest"
+	"github.com/komstream/komstream/impulse"
+	"github.com/komstream/komstream/internal/check"
+	"github.com/komstream/komstream/metric"
+)
+
+// line is a dialler whose connections can be cut.
+type line struct {
+	dial check.DialFunc
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (l *line) open(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := l.dial(ctx, network, address)
+	if err == nil {
+		l.mu.Lock()
+		l.conns = append(l.conns, conn)
+		l.mu.Unlock()
+	}
+	return conn, err
+}
+
+// cut breaks everything that is open.
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range l.conns {
+		conn.Close()
+	}
+	l.conns = nil
+}
+
+// uris returns n metrics below a name.
+func uris(name metric.URI, n int) (all []metric.URI) {
+	for i := range n {
+		all = append(all, name.Child(fmt.Sprintf("m%d", i)))
+	}
+	return all
+}
+
+// impulses returns one of each kind: plain, joining, merged, throttled, feeding itself, writing elsewhere, and failing.
+func impulses(rng *rand.Rand) []impulse.Impulse {
+	own, shared := uris("own", 6), uris("friend:open", 4)
+	var mu sync.Mutex
+	chance := func(percent int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return rng.IntN(100) < percent
+	}
+	nothing := func(context.Context, *impulse.Update) error { return nil }
+	return []impulse.Impulse{
+		{Name: "plain", On: impulse.URIs(own...), Past: impulse.Past{Delta: 2 * time.Second}, Do: nothing},
+		{Name: "remote", On: impulse.URIs(shared...), Past: impulse.Past{Count: 20, Delta: time.Millisecond}, Do: nothing},
+		{Name: "join", On: impulse.URIs(own[0], own[1], shared[0], "derived.sum"), Past: impulse.Past{Delta: time.Second},
+			Do: func(_ context.Context, u *impulse.Update) error {
+				u.Emit(metric.Datapoint("derived.sum", u.Time(), u.View(own[0]).Sum()))
+				return nil
+			}},
+		{Name: "merged", On: impulse.URIs(own[2], shared[1]), Overload: impulse.Coalesce,
+			Do: func(_ context.Context, u *impulse.Update) error {
+				n := 0.0
+				for range 50 {
+					n += u.View(own[2]).Mean()
+				}
+				u.Emit(metric.Datapoint("derived.n", u.Time(), len(fmt.Sprint(n))))
+				return nil
+			}},
+		{Name: "throttled", On: impulse.URIs(own[3], shared[2]), MinExecDelta: 30 * time.Millisecond, Do: nothing},
+		{Name: "chained", On: impulse.URIs("derived.sum", "derived.n"), Overload: impulse.Queue(8), LiveOnly: true, Do: nothing},
+		{Name: "cold", On: impulse.URIs(own[4]), RunCold: true, Do: nothing},
+		{Name: "dropping", On: impulse.URIs(own[5]), Overload: impulse.DropOldest(2), Do: nothing},
+		{Name: "failing", On: impulse.URIs(own[0]), Breaker: impulse.Breaker{Pause: 5 * time.Millisecond, MaxPause: 20 * time.Millisecond},
+			Do: func(_ context.Context, u *impulse.Update) error {
+				if chance(30) {
+					return fmt.Errorf("by chance")
+				}
+				u.Emit(metric.Datapoint("friend:open.note", u.Time(), 1))
+				return nil
+			}},
+	}
+}
+
+func TestSessionsBreakNoRule(t *testing.T) {
+	for _, cuts := range []int{0, 4} {
+		t.Run(fmt.Sprintf("cuts=%d", cuts), func(t *testing.T) { stream(t, cuts) })
+	}
+}
+
+// stream sends thousands of samples of two users past a session's impulses.
+func stream(t *testing.T, cuts int) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+
+	h := hubtest.New(t)
+	me, friend := h.User("me"), h.User("friend")
+	if err := h.Share(ctx, "friend", "open", "me"); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := komstream.Open(ctx, komstream.Config{Hub: h.URL(), Dial: h.Dial, Username: "friend", Key: friend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+
+	checker := check.New("me")
+	l := &line{dial: h.Dial}
+	session, err := komstream.Open(ctx, komstream.Config{
+		Hub: h.URL(), Dial: checker.Tap(l.open), Username: "me", Key: me,
+		Events: komstream.Events{Restarted: func(e actors.Restart) { t.Error(e) }},
+	}, checker.Watch(impulses(rng)...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+
+	send(t, ctx, rng, session, writer, func(part int) {
+		if cuts > 0 && part > 0 && part < 1+cuts {
+			l.cut()
+		}
+	})
+	rest(t, ctx, session, writer)
+	for _, s := range session.Stats().Impulses {
+		checker.Finish(s.Name, s.Counters)
+	}
+	t.Logf("%d runs, %d connections", checker.Runs(), session.Stats().Connects)
+	for _, text := range checker.Faults() {
+		t.Error(text)
+	}
+	if checker.Runs() < 1000 {
+		t.Errorf("only %d runs were checked", checker.Runs())
+	}
+	if want := uint64(cuts + 1); session.Stats().Connects < want {
+		t.Errorf("%d connections, want %d at least", session.Stats().Connects, want)
+	}
+}
+
+// send streams samples with times that are mostly new, now and then late, early or repeated.
+func send(t *testing.T, ctx context.Context, rng *rand.Rand, me, friend *komstream.Session, between func(part int)) {
+	t.Helper()
+	for part := range 6 {
+		between(part)
+		for range 250 {
+			at := time.Now()
+			switch rng.IntN(12) {
+			case 0:
+				at = at.Add(-time.Duration(rng.IntN(3000)) * time.Millisecond)
+			case 1:
+				at = at.Add(time.Duration(rng.IntN(500)) * time.Millisecond)
+			case 2:
+				at = at.Truncate(time.Second)
+			}
+			session, all := me, uris("own", 6)
+			if rng.IntN(3) == 0 {
+				session, all = friend, uris("open", 4)
+			}
+			rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			var samples []metric.Sample
+			for _, uri := range all[:1+rng.IntN(3)] {
+				samples = append(samples, metric.Datapoint(uri, at, rng.IntN(1000)))
+			}
+			if err := session.Send(ctx, samples...); err != nil {
+				t.Fatal(err)
+			}
+			if rng.IntN(20) == 0 {
+				if err := session.Flush(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+// rest waits until both are connected, everything is acknowledged, and nothing arrives or runs any more.
+func rest(t *testing.T, ctx context.Context, sessions ...*komstream.Session) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var messages uint64
+	for calm := 0; calm < 5; {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no rest: %+v", sessions[0].Stats())
+		case <-tick.C:
+		}
+		calm++
+		now := uint64(0)
+		for _, s := range sessions {
+			if err := s.Flush(ctx); err != nil {
+				t.Fatal(err)
+			}
+			stats := s.Stats()
+			now += stats.Messages
+			for _, i := range stats.Impulses {
+				if i.Counters.Pending+i.Counters.Running > 0 {
+					calm = 0
+				}
+			}
+			if stats.State != komstream.StateLive {
+				calm = 0
+			}
+		}
+		if now != messages {
+			messages, calm = now, 0
+		}
+	}
+}
