@@ -257,6 +257,9 @@ func (a *connectionActor) sync(sub *subscribed) {
 	sub.syncing = true
 	a.book.syncing++
 	s, epoch, id := a.s, a.book.epoch, sub.id
+	// Whatever the reason to read it: at start, by a wider Bind, again after a denial, the answer must not take the
+	// place of what comes after the hub gave it.
+	s.root.Send(s.routerPID, &startRefill{id: id})
 	s.sync(l.ctx, sub.uri, sub.past, func(result syncResult) {
 		s.root.Send(s.connectionPID, &synced{epoch: epoch, id: id, result: result})
 	})

@@ -23,6 +23,8 @@ type (
 	}
 	// reloading, from the connection: every window is about to be read again.
 	reloading struct{}
+	// startRefill, from the connection: this window is about to be read, what is pushed from now on is newer.
+	startRefill struct{ id window.ID }
 	// windowLoaded, from the connection: the hub's answer for one window.
 	windowLoaded struct {
 		id window.ID

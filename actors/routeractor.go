@@ -47,7 +47,11 @@ func (a *routerActor) Receive(c actor.Context) {
 	case *unbindImpulses:
 		a.unbind(c, m)
 	case *reloading:
-		a.holdAll(c)
+		a.holdAll()
+	case *startRefill:
+		if slot := a.plan.slot(m.id); slot != nil {
+			a.on(c, slot, (*window.Window).StartRefill)
+		}
 	case *windowLoaded:
 		a.loaded(c, m)
 	case *windowAnew:
@@ -189,7 +193,6 @@ func (a *routerActor) spawn(c actor.Context, slot *slot) {
 			slot.window = w
 			return w
 		}
-		w.StartRefill()
 		a.s.root.Send(self, &windowAnew{id: id, window: w})
 		return w
 	}
@@ -212,12 +215,11 @@ func (a *routerActor) anew(c actor.Context, m *windowAnew) {
 	c.Send(a.s.connectionPID, &resyncWindows{ids: []window.ID{m.id}})
 }
 
-// holdAll is a reconnect: every window is to be read again, and remembers what is pushed meanwhile.
-func (a *routerActor) holdAll(c actor.Context) {
+// holdAll is a reconnect: every window is to be read again.
+func (a *routerActor) holdAll() {
 	for _, slot := range a.plan.slots {
 		if slot != nil {
 			a.hold(slot)
-			a.on(c, slot, (*window.Window).StartRefill)
 		}
 	}
 }
@@ -306,7 +308,6 @@ func (a *routerActor) rebuild(c actor.Context) {
 		slot.window.Release()
 		slot.failed = false
 		a.spawn(c, slot)
-		a.on(c, slot, (*window.Window).StartRefill)
 		ids = append(ids, slot.id)
 	}
 	for _, box := range a.plan.boxes {
