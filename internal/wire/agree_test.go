@@ -206,9 +206,14 @@ func checkRefusal(t *testing.T, r *Refusal) {
 	if b := AppendRefusal(nil, Seq{}, r); !json.Valid(b) || r.Status == 0 || r.Code == 0 {
 		t.Fatalf("%+v written as %s", r, b)
 	}
+	answer := *r
+	if answer.Irt.short {
+		answer.Irt = Seq{} // agent 0.8 reads its own sequences, ours has no such ones
+	}
 	var d Decoder
-	m, err := d.Decode(AppendRefusal(nil, Seq{}, r))
-	if err != nil || m.Response.Status != r.Status || m.Response.Code != r.Code || m.Response.Reason != r.Reason || m.Irt != r.Irt && !r.Irt.short {
+	m, err := d.Decode(AppendRefusal(nil, Seq{}, &answer))
+	want := Response{Status: r.Status, Code: r.Code, Reason: r.Reason}
+	if err != nil || *m.Response != want || m.Irt != answer.Irt {
 		t.Fatalf("%v: %+v", err, r)
 	}
 }
