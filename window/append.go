@@ -52,12 +52,21 @@ func (w *Window) Append(number uint64, t metric.TimeUUID, v metric.Value, now me
 		o |= Infinite
 		w.counts.Infinite++
 	}
-	if w.sp == nil || w.sp.kind != kind {
+	if w.kind != kind {
 		o |= w.become(kind)
 	}
 	w.retain(now)
-	o |= w.insert(&s)
-	if w.limit() > 0 {
+	if s.ticks > w.newest && len(w.ticks) > 0 && s.low == metric.PlainLowOrder {
+		// Nearly always: the next free slot, beyond what any view sees.
+		w.ticks[0], w.values[0] = s.ticks, s.value
+		w.ticks, w.values = w.ticks[1:], w.values[1:]
+		w.hi++
+		w.newest = s.ticks
+	} else {
+		o |= w.insert(&s)
+		w.focus()
+	}
+	if (w.len() > w.maxSamples || w.textBytes > int64(w.maxTextBytes)) && w.limit() > 0 {
 		o |= Limited
 	}
 	if w.refilling {
@@ -72,11 +81,11 @@ func (w *Window) Append(number uint64, t metric.TimeUUID, v metric.Value, now me
 
 // become empties the window for samples of another kind.
 func (w *Window) become(kind metric.Kind) Outcome {
-	if w.sp == nil {
-		w.clear(kind)
+	known := w.kind != 0
+	w.clear(kind)
+	if !known {
 		return 0
 	}
-	w.clear(kind)
 	w.pushes, w.pushText = w.pushes[:0], 0
 	w.counts.KindChanges++
 	return KindChanged
@@ -86,7 +95,27 @@ func (w *Window) become(kind metric.Kind) Outcome {
 func (w *Window) clear(kind metric.Kind) {
 	w.retire(w.held)
 	w.textBytes, w.dead = 0, 0
-	w.state = state{sp: newSpine(kind, nil, 1)}
+	w.state, w.kind = state{sp: newSpine(kind, nil, 1)}, kind
+	w.focus()
+}
+
+// focus copies what the next append needs of the first and the last chunk. It follows every change but an append in
+// place.
+func (w *Window) focus() {
+	w.head, w.headEnd, w.ticks, w.values = nil, math.MaxInt, nil, nil
+	if w.from == w.to {
+		return
+	}
+	spans := w.sp.spans
+	first, last := &spans[w.from], &spans[w.to-1]
+	w.head = first.c.ticks[w.lo-first.base:]
+	w.oldest = w.head[0]
+	if w.from+1 < w.to {
+		w.headEnd = spans[w.from+1].base
+	}
+	if free := w.hi - last.base; last.c.low == nil && last.c.texts == nil {
+		w.ticks, w.values = last.c.ticks[free:], last.c.values[free:]
+	}
 }
 
 // insert puts s in its place.
@@ -116,7 +145,7 @@ func (w *Window) insert(s *sample) Outcome {
 	return o
 }
 
-// push appends the newest sample in place, beyond what any view sees.
+// push appends the newest sample in place, where Append cannot.
 func (w *Window) push(s *sample) {
 	if w.from == w.to || w.full() {
 		w.grow(s)
@@ -130,9 +159,6 @@ func (w *Window) push(s *sample) {
 		last.c = c
 	}
 	last.c.put(w.hi-last.base, s)
-	if w.lo == w.hi {
-		w.oldest = s.ticks
-	}
 	w.hi++
 	w.newest = s.ticks
 	if len(s.text) > 0 {

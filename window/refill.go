@@ -59,7 +59,7 @@ func (w *Window) Refill(number uint64, from, to metric.TimeUUID, rows []Row, now
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.advance(number)
-	kind := w.kind()
+	kind := w.kind
 	if len(rows) > 0 && (kind == 0 || len(w.pushes) == 0) {
 		kind = rows[0].Value.Kind()
 	}
@@ -71,7 +71,7 @@ func (w *Window) Refill(number uint64, from, to metric.TimeUUID, rows []Row, now
 	}
 	w.retain(now)
 	before := w.state
-	if w.sp == nil || w.sp.kind != kind {
+	if w.kind != kind {
 		w.become(kind)
 	}
 	r := timeRange{from.Ticks(), from.LowOrder(), to.Ticks(), to.LowOrder()}
@@ -120,7 +120,7 @@ func (w *Window) samplesOf(rows []Row, kind metric.Kind, r timeRange) []sample {
 
 // rebuild replaces what lies within r by fresh, which is in order.
 func (w *Window) rebuild(fresh []sample, r timeRange) {
-	b := builder{kind: w.kind(), capacity: capacityFor(max(1, w.len()+len(fresh)), w.textBytes+textBytesOf(fresh))}
+	b := builder{kind: w.kind, capacity: capacityFor(max(1, w.len()+len(fresh)), w.textBytes+textBytesOf(fresh))}
 	old := newCursor(w.state)
 	next := 0
 	for {
@@ -159,7 +159,8 @@ func (w *Window) install(b *builder) {
 	}
 	w.state = b.state()
 	w.held, w.textBytes = b.bytes(), b.textBytes
-	w.oldest, w.newest = w.ticksAt(w.lo), w.ticksAt(w.hi-1)
+	w.newest = w.ticksAt(w.hi - 1)
+	w.focus()
 }
 
 func textBytesOf(samples []sample) (n int64) {

@@ -17,7 +17,7 @@ func (w *Window) Expire(now metric.Ticks) {
 	}
 	// An idle window should be small.
 	if len(w.marks) == 0 {
-		w.marks = nil
+		w.marks, w.scratch = nil, nil
 	}
 	if w.dead > 0 {
 		w.respine(1)
@@ -69,14 +69,14 @@ func (w *Window) retained(now metric.Ticks) int {
 	if w.newest > now {
 		past = w.search(now + 1)
 	}
-	last := past - w.past.Count
+	last := past - w.count
 	if last <= w.lo {
 		return w.lo
 	}
 	// Nearly always it is one of the next few.
-	c, i, j := w.segment(w.from)
-	for n := 1; n < 8 && i+n < j; n++ {
-		if c.ticks[i+n] >= cutoff {
+	near := min(8, len(w.head), w.headEnd-w.lo, w.hi-w.lo)
+	for n := 1; n < near; n++ {
+		if w.head[n] >= cutoff {
 			return min(w.lo+n, last)
 		}
 	}
@@ -91,11 +91,16 @@ func (w *Window) retain(now metric.Ticks) {
 
 // evict removes the samples before position p, which is below hi: one always stays.
 func (w *Window) evict(p int) {
-	if w.kind() == metric.KindDatasource {
+	if w.kind == metric.KindDatasource {
 		w.changed = true
 		for q := w.lo; q < p; q++ {
 			w.textBytes -= int64(len(w.at(q).text))
 		}
+	}
+	if p < w.headEnd {
+		w.head = w.head[p-w.lo:]
+		w.lo, w.oldest = p, w.head[0]
+		return
 	}
 	w.lo = p
 	spans := w.sp.spans
@@ -108,8 +113,7 @@ func (w *Window) evict(p int) {
 	if 32*w.dead > w.held && w.dead > fewBytes {
 		w.respine(1)
 	}
-	first := &w.sp.spans[w.from]
-	w.oldest = first.c.ticks[p-first.base]
+	w.focus()
 }
 
 // limit enforces MaxSamples and MaxTextBytes and returns how many samples went.
@@ -138,9 +142,10 @@ func (w *Window) compact() {
 		if w.from+1 == w.to {
 			n = max(n, smallChunk)
 		}
-		small := newChunk(w.kind(), n, c.low != nil)
+		small := newChunk(w.kind, n, c.low != nil)
 		small.copyFrom(0, c, i, j)
 		w.replace(w.from, small, nil, 0)
+		w.focus()
 	}
 }
 

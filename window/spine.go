@@ -45,7 +45,8 @@ type state struct {
 	from, to int32
 }
 
-func (s *state) kind() metric.Kind {
+// holds returns the kind of the samples, 0 while it is not known.
+func (s *state) holds() metric.Kind {
 	if s.sp == nil {
 		return 0
 	}
@@ -152,7 +153,7 @@ func (cur *cursor) pass() { cur.i++ }
 
 // same reports whether two states show the same samples, times to the last bit.
 func same(a, b state) bool {
-	if a.len() != b.len() || a.len() > 0 && a.kind() != b.kind() {
+	if a.len() != b.len() || a.len() > 0 && a.holds() != b.holds() {
 		return false
 	}
 	x, y := newCursor(a), newCursor(b)

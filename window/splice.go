@@ -36,9 +36,6 @@ func (w *Window) splice(s *sample, p int, replace bool) {
 		b.copyFrom(0, fresh, n/2, n)
 		w.replace(k, a, b, shift)
 	}
-	if p == w.lo {
-		w.oldest = s.ticks
-	}
 }
 
 // cutTail is splice for the end of a long last chunk: it copies this end only, to a small chunk that becomes the

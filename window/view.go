@@ -37,7 +37,7 @@ func (v View) point(s sample) Point {
 }
 
 // Kind returns what the metric holds, 0 when nothing has told yet.
-func (v View) Kind() metric.Kind { return v.s.kind() }
+func (v View) Kind() metric.Kind { return v.s.holds() }
 
 // Len returns the number of samples.
 func (v View) Len() int { return v.s.len() }

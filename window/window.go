@@ -42,31 +42,38 @@ type Config struct {
 // Refill, AbandonRefill, DropOldest, Release. [Window.View], [Window.ViewAt], [Window.Past] and [Window.Stats] may
 // be called from any goroutine at any time. Nothing blocks for longer than a copy of some chunks takes.
 type Window struct {
-	// What every append touches comes first and lies close together: of ten thousand windows none is in the cache.
-	mu     sync.Mutex
-	number uint64 // the message that the newest state belongs to
-	state         // the newest
-	oldest metric.Ticks
-	newest metric.Ticks
-	delta  metric.Ticks // past.Delta
-	past   Past         // complete
-	marks  []mark       // earlier states, by number
-	cuts   func([]uint64) ([]uint64, uint64)
+	// What every append touches comes first and lies close together, and so do copies of what it would have to follow
+	// pointers for: of ten thousand windows none is in the processor's caches, and each pointer costs a wait.
+	mu        sync.Mutex
+	number    uint64 // the message that the newest state belongs to
+	state            // the newest
+	oldest    metric.Ticks
+	newest    metric.Ticks
+	delta     metric.Ticks   // past.Delta
+	count     int            // past.Count
+	head      []metric.Ticks // the first chunk's column from position lo on
+	headEnd   int            // where the first span ends, far away while it is the last
+	kind      metric.Kind    // of the spine
+	refilling bool
+	changed   bool           // what the budget does not know yet
+	ticks     []metric.Ticks // the free slots of the last chunk, while it holds plain numbers
+	values    []float64
+	marks     []mark // earlier states, by number
+	cuts      func([]uint64) ([]uint64, uint64)
+	threshold int // marks at which cuts is asked
+	counts    Counts
 
-	threshold    int // marks at which cuts is asked
 	maxSamples   int
 	maxTextBytes int
-	refilling    bool
-	changed      bool // what the budget does not know yet
-	budget       *Budget
-	booked       int64 // at the budget
-	counts       Counts
+	textBytes    int64 // of the newest state's texts
 
-	held      int64 // bytes of the newest state's chunks
-	pinned    int64 // bytes, at most, of chunks that only marks hold
-	textBytes int64 // of the newest state's texts
-	dead      int64 // bytes of chunks before the first span that the spine still pins
-	scratch   []uint64
+	past    Past  // complete
+	held    int64 // bytes of the newest state's chunks
+	pinned  int64 // bytes, at most, of chunks that only marks hold
+	dead    int64 // bytes of chunks before the first span that the spine still pins
+	booked  int64 // at the budget
+	budget  *Budget
+	scratch []uint64
 
 	pushes   []sample // appended since StartRefill, in order of arrival
 	pushText int64    // bytes of their texts
@@ -105,7 +112,7 @@ func (w *Window) SetPast(p Past) {
 
 func (w *Window) setPast(p Past) {
 	w.past = p.WithDefaults()
-	w.delta = metric.SpanOf(w.past.Delta)
+	w.delta, w.count = metric.SpanOf(w.past.Delta), w.past.Count
 }
 
 // View returns what the window shows now.
@@ -160,7 +167,7 @@ type Counts struct {
 func (w *Window) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Stats{Kind: w.kind(), Samples: w.len(), Bytes: w.bytes(), States: len(w.marks), Counts: w.counts}
+	return Stats{Kind: w.kind, Samples: w.len(), Bytes: w.bytes(), States: len(w.marks), Counts: w.counts}
 }
 
 // Release empties the window and returns its bytes to the budget. Views stay as they are. Call it when the window is
@@ -168,7 +175,7 @@ func (w *Window) Stats() Stats {
 func (w *Window) Release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.clear(w.kind())
+	w.clear(w.kind)
 	w.marks, w.pinned = nil, 0
 	w.forget()
 	w.book()
