@@ -52,6 +52,9 @@ func newChallenges(perSecond float64) *challenges {
 // again returns, where the address asks above its rate, a challenge of the agent that it has not used, so that it
 // costs no computation; ok is false where there is none and the request must be turned away.
 func (c *challenges) again(a *agent, from string, now time.Time) (text []byte, ok bool) {
+	if from == "" {
+		return nil, true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.address(from, now).limiter.AllowN(now, 1) {

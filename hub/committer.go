@@ -28,6 +28,10 @@ type committer struct {
 	queue   []job
 	stopped bool
 
+	// repair is records that a failed sync may have left in the store although memory went back: they are written
+	// once more, as memory has them, with the next group. For run only.
+	repair []store.Record
+
 	// begun and synced count groups. Whoever read the store while group n was under way waits for n.
 	begun, synced uint64
 	lastErr       error // of the newest group
@@ -100,6 +104,7 @@ func (c *committer) run() {
 			for i := len(g.undo) - 1; i >= 0; i-- {
 				g.undo[i]()
 			}
+			c.noteRepair(g)
 		}
 		c.mu.Lock()
 		c.synced, c.lastErr = c.begun, err
@@ -136,11 +141,29 @@ func (c *committer) commit(g *group) error {
 	if g.batch.Empty() {
 		return nil
 	}
+	if len(c.repair) > 0 {
+		g.batch.Records = append(append([]store.Record{}, c.repair...), g.batch.Records...)
+	}
 	err := c.hub.store.Commit(context.Background(), &g.batch)
 	if err != nil {
 		c.hub.log.Error("the store does not take writes", zap.Error(err))
+		return err
 	}
-	return err
+	c.repair = nil
+	return nil
+}
+
+// noteRepair notes what the records of a failed group are in memory, now that it has gone back.
+func (c *committer) noteRepair(g *group) {
+	c.repair = c.repair[:0]
+	noted := map[string]bool{}
+	for _, r := range g.batch.Records {
+		key := string(rune(r.Table)) + r.Key
+		if !noted[key] {
+			noted[key] = true
+			c.repair = append(c.repair, c.hub.recordNow(r.Table, r.Key))
+		}
+	}
 }
 
 // reset makes g ready for the next group, after everything that was queued has been set off.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/komstream/komstream/hub/store"
 )
 
 // Config describes a hub. The zero value of each field means its default.
@@ -44,7 +46,8 @@ type Config struct {
 	// Above it, an unused challenge is given again. Default 50.
 	LoginRate float64
 
-	now func() time.Time // tests replace the clock of logins
+	now   func() time.Time // tests replace the clock of logins and sessions
+	store store.Store      // tests replace the store
 }
 
 const (

@@ -89,9 +89,12 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 
 // open opens the store and reads what is kept in memory.
 func (h *Hub) open(ctx context.Context) (err error) {
-	if h.config.MemoryStore {
+	switch {
+	case h.config.store != nil:
+		h.store = h.config.store
+	case h.config.MemoryStore:
 		h.store = memstore.New()
-	} else {
+	default:
 		h.store, err = pebblestore.Open(pebblestore.Config{Dir: h.config.Dir, Logger: h.log})
 		if err != nil {
 			return fmt.Errorf("hub: %w", err)

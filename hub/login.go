@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/komstream/komstream/connection"
+	"github.com/komstream/komstream/internal/pipe"
 	"github.com/komstream/komstream/metric"
 )
 
@@ -223,8 +224,12 @@ func (h *Hub) computing(r *http.Request) (release func(), ok bool) {
 	}
 }
 
-// addressOf is whom a login is counted for. Forwarding headers are not believed.
+// addressOf is whom a login is counted for, "" for the hub's own process, which is not limited. Forwarding headers are
+// not believed.
 func addressOf(r *http.Request) string {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(pipe.Addr); ok && local.Network() == "pipe" {
+		return ""
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

@@ -115,7 +115,7 @@ func (m *model) prune(n *node) {
 // create makes a metric. The caller holds mu.
 func (m *model) create(uri metric.URI, kind metric.Kind, series uint64) *node {
 	n := m.at(uri)
-	n.kind, n.series, n.supplies = kind, series, nil
+	n.kind, n.series = kind, series
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
 		m.at(up).below++
 	}
@@ -124,7 +124,7 @@ func (m *model) create(uri metric.URI, kind metric.Kind, series uint64) *node {
 
 // remove is the inverse of create. The hooks stay: they are pending now. The caller holds mu.
 func (m *model) remove(n *node) {
-	n.kind, n.series = 0, 0
+	n.kind, n.series, n.supplies = 0, 0, nil
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
 		above := m.nodes[up]
 		above.below--

@@ -168,7 +168,11 @@ func (r *request) info(g *group, m *model) wire.Response {
 	before := n.supplies
 	n.supplies = cloneURIs(r.req.Supplies)
 	g.batch.Put(n.record())
-	g.undo = append(g.undo, func() { n.supplies = before })
+	g.undo = append(g.undo, func() {
+		if n := m.nodes[uri]; n != nil {
+			n.supplies = before
+		}
+	})
 	return executed
 }
 

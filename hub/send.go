@@ -154,12 +154,16 @@ func (r *request) store(g *group, m *model, writes []write) {
 // create makes a metric, to be stored with the group. The caller holds m.mu.
 func (g *group) create(m *model, uri metric.URI, kind metric.Kind) *node {
 	n := m.create(uri, kind, g.hub.series.Add(1))
+	reserved, had := m.reserved[n.uri]
 	delete(m.reserved, n.uri)
 	g.batch.Put(n.record())
 	g.undo = append(g.undo, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.remove(n)
+		m.remove(m.nodes[n.uri])
+		if had {
+			m.reserved[n.uri] = reserved
+		}
 	})
 	return n
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -32,13 +31,19 @@ type Config struct {
 }
 
 // Store is a store on disk. Make it with [Open].
+//
+// After a write that failed, the database takes no more of them. The store then refuses commits, goes on reading, and
+// opens the database again once the disk takes writes; no restart is needed.
 type Store struct {
-	db     *pebble.DB
+	config Config
+	fs     vfs.FS
 	lock   *pebble.Lock
-	failed atomic.Pointer[error] // why nothing can be written any more
 
-	mu     sync.RWMutex // held for reading by every call, for writing by Close
+	mu     sync.RWMutex // held for reading by every call, for writing by reopen and Close
+	db     *pebble.DB   // nil where opening again failed
 	closed bool
+
+	health health
 }
 
 // ErrLocked is wrapped by the error of Open when another process uses the directory.
@@ -67,7 +72,7 @@ func Open(c Config) (*Store, error) {
 	case err != nil:
 		return nil, fmt.Errorf("pebblestore: %s: %w (%w)", c.Dir, ErrLocked, err)
 	}
-	s := &Store{lock: lock}
+	s := &Store{config: c, fs: fs, lock: lock}
 	if s.db, err = pebble.Open(c.Dir, options(c, fs, lock)); err != nil {
 		return nil, errors.Join(fmt.Errorf("pebblestore: opening %s: %w", c.Dir, err), lock.Close())
 	}
@@ -132,16 +137,19 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.writable(); err != nil {
+		return err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return store.ErrClosed
 	}
-	if failed := s.failed.Load(); failed != nil {
-		return *failed
-	}
 	if b.Empty() {
 		return nil
+	}
+	if s.db == nil {
+		return s.health.failure()
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -150,7 +158,7 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (err error) {
 				panic(p)
 			}
 			err = fmt.Errorf("%w: %s", store.ErrUnavailable, string(message))
-			s.failed.CompareAndSwap(nil, &err)
+			s.health.fail(err)
 		}
 	}()
 	batch := s.db.NewBatch()
@@ -203,6 +211,9 @@ func (s *Store) iterate(low, high []byte, backwards bool, visit func(key, value 
 	defer s.mu.RUnlock()
 	if s.closed {
 		return store.ErrClosed
+	}
+	if s.db == nil {
+		return s.health.failure()
 	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
 	if err != nil {
@@ -314,6 +325,9 @@ func (s *Store) Trim(ctx context.Context, owner uint64, before time.Time, maxByt
 	if s.closed {
 		return store.ErrClosed
 	}
+	if failure := s.health.failure(); failure != nil {
+		return failure
+	}
 	size, err := s.db.EstimateDiskUsage(low, ownerEnd(owner))
 	if err != nil {
 		return unavailable(err)
@@ -338,19 +352,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.failed.Load() != nil {
+	if s.health.failure() != nil {
 		// The handle is beyond use; what was committed is in the log, which the next Open replays.
 		return errors.Join(closeFailed(s.db), s.lock.Close())
 	}
 	return errors.Join(s.db.Flush(), s.db.Close(), s.lock.Close())
-}
-
-// closeFailed closes a handle that reported a fatal error, as far as it can be closed.
-func closeFailed(db *pebble.DB) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("pebblestore: close after a failure: %v", p)
-		}
-	}()
-	return db.Close()
 }
