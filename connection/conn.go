@@ -257,6 +257,11 @@ func (c *Conn) write(ctx context.Context, readDone <-chan struct{}, sources []So
 		message := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 		_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(closeWait))
 	}
+	select {
+	case <-readDone:
+		return nil // that the socket is closed by now is no error of its own
+	default:
+	}
 	timer := time.NewTimer(closeWait)
 	defer timer.Stop()
 	select {

@@ -71,11 +71,15 @@ func Dial(ctx context.Context, config DialConfig) (*Conn, error) {
 	defer cancel()
 	guard := &dialGuard{dial: config.Dial}
 	dialer := websocket.Dialer{
-		NetDialContext:  guard.open,
-		TLSClientConfig: config.TLS,
+		NetDialContext: guard.open,
 		// Large reads, since notifications come in bulk; writes are small, and what is larger is fragmented.
 		ReadBufferSize:  readBuffer,
 		WriteBufferSize: 16 << 10,
+	}
+	if config.TLS != nil {
+		// A configuration shared with an HTTP client may offer HTTP/2, over which there is no handshake.
+		dialer.TLSClientConfig = config.TLS.Clone()
+		dialer.TLSClientConfig.NextProtos = nil
 	}
 	if config.Dial == nil {
 		dialer.Proxy = http.ProxyFromEnvironment
@@ -85,7 +89,7 @@ func Dial(ctx context.Context, config DialConfig) (*Conn, error) {
 		if ws != nil {
 			ws.Close()
 		}
-		return nil, &DialError{Reason: "handshake did not end in time", Err: cause}
+		return nil, &DialError{Reason: lateHandshake, Err: cause}
 	}
 	if err != nil {
 		return nil, dialError(response, err)
@@ -166,8 +170,13 @@ func (g *dialGuard) release() error {
 	return context.Cause(g.ctx)
 }
 
+const lateHandshake = "handshake did not end in time"
+
 func dialError(response *http.Response, err error) error {
+	var timeout net.Error
 	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &DialError{Reason: lateHandshake, Err: err}
 	case response == nil:
 		return &DialError{Reason: "no connection", Err: err}
 	case !errors.Is(err, websocket.ErrBadHandshake):

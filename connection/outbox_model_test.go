@@ -143,7 +143,7 @@ func (h *storeHub) attach(o *Outbox) { o.Attach(h.features, func() {}) }
 // TestOutboxModel runs random calls, losses, refusals and failures of storage, and compares what the hub holds in the
 // end with what the calls, one after the other, amount to.
 func TestOutboxModel(t *testing.T) {
-	for range 1500 {
+	for range 1000 {
 		seed := rand.Uint64()
 		synctest.Test(t, func(t *testing.T) {
 			runOutboxModel(t, seed)

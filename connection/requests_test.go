@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,9 +131,14 @@ func TestRequestsAreBoundedAndInOrder(t *testing.T) {
 func TestEveryRequestEndsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRequests(wire.OwnFeatures())
+		var mu sync.Mutex // several contexts end at a time
 		results := map[string][]error{}
 		note := func(name string) func(bool, error) {
-			return func(_ bool, err error) { results[name] = append(results[name], err) }
+			return func(_ bool, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				results[name] = append(results[name], err)
+			}
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stopped := errors.New("stopped")

@@ -205,12 +205,38 @@ func (o *Outbox) Interval(wire.Seq, *wire.Interval) bool { return false }
 func (o *Outbox) Large() bool { return false }
 
 // Detach implements [Source]: what was sent and not answered will be sent again, with its first sequence.
+//
+// A frame that replaces samples of an earlier one among them goes as a new one instead, after all others. The hub may
+// have executed the later one and, having had no storage for a moment, not the earlier one: with their sequences it
+// would do so now, and take the later one, whose value must stand, for a repetition.
 func (o *Outbox) Detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wake = nil
 	o.release()
-	again := o.inFlight // has sequences, and so stands before what has none
+	unsure := o.inFlight
+	o.inFlight = frameList{}
+	for o.queue.head != nil && o.queue.head.sent > 0 { // from the loss before
+		unsure.push(o.queue.pop())
+	}
+	type key struct {
+		uri metric.URI
+		t   metric.TimeUUID
+	}
+	seen := make(map[key]struct{}, unsure.samples)
+	var again frameList
+	for f := unsure.pop(); f != nil; f = unsure.pop() {
+		before := len(seen)
+		for _, s := range f.samples {
+			seen[key{s.URI, s.Time}] = struct{}{}
+		}
+		if len(seen) == before+len(f.samples) {
+			again.push(f)
+			continue
+		}
+		f.sent, f.seq = 0, wire.Seq{}
+		o.queue.insert(f)
+	}
 	again.append(o.queue)
-	o.queue, o.inFlight = again, frameList{}
+	o.queue = again
 }
