@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/komstream/komstream/connection"
+)
+
+func newKeys() *cobra.Command {
+	var out string
+	create := &cobra.Command{
+		Use:   "new",
+		Short: "Make a key pair and print its public half",
+		Long: "Make a 4096-bit RSA key: the private half, mode 0600, and beside it the public half with the ending .pub, which a\n" +
+			"hub has to authorise with `komstream agent add`. Nothing that exists is overwritten.",
+		Example: "  komstream keys new --out alice.priv",
+		Args:    noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := os.Lstat(out); err == nil {
+				return fmt.Errorf("key file %s exists: show it with `komstream keys show %[1]s`, or choose another with --out", out)
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			fmt.Fprintln(c.ErrOrStderr(), "making a 4096-bit key, which takes some seconds …")
+			key, err := connection.LoadOrCreateKey(out)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), key.Public())
+			return nil
+		},
+	}
+	create.Flags().StringVar(&out, "out", "key.priv", "file of the private key")
+	show := &cobra.Command{
+		Use:     "show FILE",
+		Short:   "Print the public half of a private or public key file",
+		Example: "  komstream keys show alice.priv",
+		Args:    arguments("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			public, err := publicKey(args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), public)
+			fmt.Fprintf(c.ErrOrStderr(), "%d bits, %s\n", public.Bits(), public.Fingerprint())
+			return nil
+		},
+	}
+	return group("keys", "Make and show the keys of agents", create, show)
+}
+
+// publicKey reads the public key that a file holds, or that belongs to the private key which it holds.
+func publicKey(file string) (connection.PublicKey, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return connection.PublicKey{}, fmt.Errorf("%w: make a key with `komstream keys new`", err)
+	}
+	public, publicErr := connection.ParsePublicKey(string(text))
+	if publicErr == nil {
+		return public, nil
+	}
+	key, err := connection.LoadKey(file)
+	if err != nil {
+		return connection.PublicKey{}, fmt.Errorf("%s holds neither a public key (%w) nor a private one (%w)", file, publicErr, err)
+	}
+	return key.Public(), nil
+}
