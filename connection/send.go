@@ -3,7 +3,10 @@ package connection
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
+	"math/bits"
 	"slices"
+	"sync"
 
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
@@ -231,10 +234,9 @@ type packer struct {
 	irt   wire.Seq
 	via   []metric.Origin
 	whole bool
-	seen  map[metric.URI]struct{}
 }
 
-// group makes frames of samples that have one time. It may reorder the slice, and keeps it.
+// group makes frames of samples that have one time. It may overwrite the slice, and keeps it.
 func (p *packer) group(samples []metric.Sample) {
 	samples = p.lastOnly(samples)
 	for len(samples) > 0 {
@@ -264,32 +266,56 @@ func (p *packer) add(f *frame) {
 
 // lastOnly leaves out the samples that have a later one of the same metric, in place.
 func (p *packer) lastOnly(samples []metric.Sample) []metric.Sample {
-	const few = 8 // for which comparing each with each is faster than a map
 	if len(samples) == 1 {
 		return samples
 	}
-	repeated := func(i int) bool {
-		return slices.ContainsFunc(samples[i+1:], func(s metric.Sample) bool { return s.URI == samples[i].URI })
-	}
-	if len(samples) > few {
-		if p.seen == nil {
-			p.seen = make(map[metric.URI]struct{}, len(samples))
-		}
-		clear(p.seen)
-		repeated = func(i int) bool {
-			_, ok := p.seen[samples[i].URI]
-			p.seen[samples[i].URI] = struct{}{}
-			return ok
-		}
-	}
+	set := uriSets.Get().(*uriSet)
+	set.resize(len(samples))
+	defer func() {
+		clear(set.slots) // it must not keep the caller's strings either
+		uriSets.Put(set)
+	}()
 	kept := len(samples)
 	for i := len(samples) - 1; i >= 0; i-- { // from the end, where the one stands that counts
-		if repeated(i) {
+		if !set.add(samples[i].URI) {
 			p.replaced++
 			continue
 		}
-		kept--
-		samples[kept], samples[i] = samples[i], samples[kept]
+		if kept--; kept != i {
+			samples[kept] = samples[i]
+		}
 	}
 	return samples[kept:]
+}
+
+// uriSet is a set of URIs that is used again without allocating; a map costs three times as much here.
+type uriSet struct {
+	slots []metric.URI // open addressing; a power of two, at most half full
+}
+
+var uriSets = sync.Pool{New: func() any { return new(uriSet) }}
+
+var uriSeed = maphash.MakeSeed()
+
+// resize makes room for n URIs in an empty set.
+func (s *uriSet) resize(n int) {
+	size := 1 << bits.Len(uint(2*n-1))
+	if size > cap(s.slots) {
+		s.slots = make([]metric.URI, size)
+	}
+	s.slots = s.slots[:size]
+}
+
+// add adds a URI and reports whether it is new.
+func (s *uriSet) add(uri metric.URI) bool {
+	mask := uint64(len(s.slots) - 1)
+	for i := maphash.String(uriSeed, string(uri)) & mask; ; i = (i + 1) & mask {
+		switch s.slots[i] {
+		case "":
+			s.slots[i] = uri
+			return true
+		case uri:
+			return false
+		}
+	}
 }
