@@ -12,9 +12,35 @@ type mark struct {
 
 const markSize = 48
 
-// advance begins the state of a message: what the window shows now is kept as that of the messages before. Several
-// appends with one number form one state.
+// advance begins the state of a message. Several appends with one number form one state.
 func (w *Window) advance(number uint64) {
+	if number <= w.message && w.number > w.message {
+		w.reopen()
+	}
+	w.message = max(w.message, number)
+	w.begin(number)
+}
+
+// reopen makes the state that an expiry began that of the last message again, since this message is not yet over.
+func (w *Window) reopen() {
+	w.number = w.message
+	last := len(w.marks) - 1
+	if last < 0 || w.marks[last].number < w.number {
+		return
+	}
+	retired := w.marks[last].retired
+	w.marks[last] = mark{}
+	w.marks = w.marks[:last]
+	if last > 0 {
+		w.marks[last-1].retired += retired
+	} else {
+		w.pinned -= retired
+		w.changed = true
+	}
+}
+
+// begin begins a state: what the window shows now is kept as that of the messages before this number.
+func (w *Window) begin(number uint64) {
 	if number <= w.number {
 		return
 	}

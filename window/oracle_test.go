@@ -14,7 +14,8 @@ type oracle struct {
 
 	kind    metric.Kind
 	samples []sample
-	number  uint64
+	message uint64 // the last appended
+	number  uint64 // of the state
 	states  map[uint64][]sample
 
 	refilling bool
@@ -33,6 +34,15 @@ func (o *oracle) at(number uint64) []sample {
 			return nil
 		}
 	}
+}
+
+func (o *oracle) advance(number uint64) {
+	if number <= o.message && o.number > o.message { // an expiry came in the midst of a message
+		delete(o.states, o.number)
+		o.number = o.message
+	}
+	o.message = max(o.message, number)
+	o.number = max(o.number, number)
 }
 
 func (o *oracle) retain(now metric.Ticks) {
@@ -75,7 +85,7 @@ func put(samples []sample, s sample) []sample {
 }
 
 func (o *oracle) append(number uint64, kind metric.Kind, s sample, now metric.Ticks) {
-	o.number = max(o.number, number)
+	o.advance(number)
 	if o.kind != kind {
 		o.kind, o.samples, o.pushes = kind, nil, nil
 	}
@@ -92,13 +102,13 @@ func (o *oracle) expire(now metric.Ticks) {
 	n := len(o.samples)
 	o.retain(now)
 	if len(o.samples) != n {
-		o.number++
+		o.number = o.message + 1
 		o.record()
 	}
 }
 
 func (o *oracle) refill(number uint64, from, to metric.TimeUUID, kind metric.Kind, rows []sample, now metric.Ticks) bool {
-	o.number = max(o.number, number)
+	o.advance(number)
 	inside := func(s sample) bool {
 		t := metric.TimeUUIDFromOrder(s.ticks, s.low)
 		return t.Compare(from) >= 0 && t.Compare(to) <= 0

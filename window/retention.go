@@ -2,14 +2,14 @@ package window
 
 import "github.com/komstream/komstream/metric"
 
-// Expire applies retention: call it now and then for windows that get no updates. It also drops the earlier states
-// that no outstanding cut needs.
+// Expire applies retention: call it now and then for windows that get no updates. What it leaves counts as the state
+// after every message but those up to the last that was appended here; [Window.ViewAt] still shows these. It also
+// drops the earlier states that no outstanding cut needs.
 func (w *Window) Expire(now metric.Ticks) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p := w.retained(now); p > w.lo {
-		// What the last message left behind stays visible to a cut at it.
-		w.advance(w.number + 1)
+		w.begin(w.message + 1)
 		w.evict(p)
 	}
 	if w.cuts != nil {

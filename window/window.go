@@ -45,7 +45,7 @@ type Window struct {
 	// What every append touches comes first and lies close together, and so do copies of what it would have to follow
 	// pointers for: of ten thousand windows none is in the processor's caches, and each pointer costs a wait.
 	mu        sync.Mutex
-	number    uint64 // the message that the newest state belongs to
+	number    uint64 // the first message that the newest state belongs to
 	state            // the newest
 	oldest    metric.Ticks
 	newest    metric.Ticks
@@ -67,11 +67,12 @@ type Window struct {
 	maxTextBytes int
 	textBytes    int64 // of the newest state's texts
 
-	past    Past  // complete
-	held    int64 // bytes of the newest state's chunks
-	pinned  int64 // bytes, at most, of chunks that only marks hold
-	dead    int64 // bytes of chunks before the first span that the spine still pins
-	booked  int64 // at the budget
+	message uint64 // the last that was appended
+	past    Past   // complete
+	held    int64  // bytes of the newest state's chunks
+	pinned  int64  // bytes, at most, of chunks that only marks hold
+	dead    int64  // bytes of chunks before the first span that the spine still pins
+	booked  int64  // at the budget
 	budget  *Budget
 	scratch []uint64
 
@@ -123,12 +124,11 @@ func (w *Window) View() View {
 	return v
 }
 
-// Number returns the number of the newest state: at least that of the last Append or Refill. A window that expired
-// since counts one further.
+// Number returns the number of the last message appended, or refilled with.
 func (w *Window) Number() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.number
+	return w.message
 }
 
 // Stats are figures of one window.

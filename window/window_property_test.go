@@ -103,8 +103,6 @@ func (p *play) step() {
 	case 0:
 		p.w.Expire(p.now)
 		p.o.expire(p.now)
-		// An expiry begins a state of its own, as if a message had come that does not name this metric.
-		p.number = max(p.number, p.o.number)
 		p.logf("expire at %d", p.now/testUnit)
 	case 1:
 		if p.o.maxTextBytes < DefaultMaxTextBytes {
@@ -309,7 +307,7 @@ func checkQueries(t *testing.T, seed uint64, r *rand.Rand, v View, want []sample
 func TestWindowMatchesAnObviousOneOnRandomOperations(t *testing.T) {
 	base := uint64(time.Now().UnixNano())
 	t.Logf("base seed %d", base)
-	for i := range uint64(3000) {
+	for i := range uint64(2000) {
 		p := newPlay(base+i, false)
 		for range 60 {
 			p.step()
@@ -322,7 +320,7 @@ func TestWindowMatchesAnObviousOneOnRandomOperations(t *testing.T) {
 func TestLongWindowMatchesAnObviousOneOnRandomOperations(t *testing.T) {
 	base := uint64(time.Now().UnixNano())
 	t.Logf("base seed %d", base)
-	for i := range uint64(8) {
+	for i := range uint64(5) {
 		p := newPlay(base+i, true)
 		for n := range 3000 {
 			p.step()

@@ -162,6 +162,24 @@ func TestViewAtShowsTheStateAfterItsMessage(t *testing.T) {
 	equal(t, "states kept for nobody", w.Stats().States, 0)
 }
 
+func TestExpiriesDoNotCountAsMessages(t *testing.T) {
+	w := New(Config{
+		Past: Past{Delta: 10 * time.Second, Count: 1},
+		Cuts: func(dst []uint64) ([]uint64, uint64) { return dst, 0 },
+	})
+	for s := 1; s <= 10; s++ {
+		w.Append(1, at(s), number(float64(s)), at(10).Ticks())
+	}
+	for s := 12; s < 16; s++ {
+		w.Expire(at(s).Ticks())
+	}
+	equal(t, "number", w.Number(), uint64(1))
+	w.Append(2, at(16), number(16), at(16).Ticks())
+	w.Append(3, at(17), number(17), at(17).Ticks())
+	equal(t, "at 1, before the expiries", len(numbers(w.ViewAt(1))), 10)
+	equal(t, "at 2", numbers(w.ViewAt(2)), []float64{6, 7, 8, 9, 10, 16})
+}
+
 func TestEarlierStatesStayFewAndAskSeldom(t *testing.T) {
 	asked, outstanding := 0, uint64(100)
 	w := New(Config{Cuts: func(dst []uint64) ([]uint64, uint64) {
