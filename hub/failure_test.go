@@ -42,8 +42,11 @@ type direct struct {
 	seqs *wire.SeqSource
 }
 
-func newDirect(t *testing.T, s store.Store) *direct {
-	h := start(t, Config{store: s})
+func newDirect(t *testing.T, s store.Store) *direct { return newDirectAt(t, s, time.Now) }
+
+func newDirectAt(t *testing.T, s store.Store, now func() time.Time) *direct {
+	t.Helper()
+	h := start(t, Config{store: s, now: now})
 	if err := h.AddUser(context.Background(), "alice"); err != nil {
 		t.Fatal(err)
 	}

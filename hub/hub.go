@@ -140,17 +140,6 @@ func (h *Hub) listen(ctx context.Context) error {
 	return nil
 }
 
-// listener bounds what the kernel buffers towards an agent: else it swallows megabytes that the hub believes written.
-type listener struct{ net.Listener }
-
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(64 << 10)
-	}
-	return c, err
-}
-
 // run starts the goroutines.
 func (h *Hub) run() {
 	mux := http.NewServeMux()
@@ -172,7 +161,7 @@ func (h *Hub) run() {
 		h.committers = append(h.committers, c)
 		h.committing.Go(c.run)
 	}
-	for _, l := range append([]net.Listener{h.memory}, h.listeners...) {
+	for _, l := range append([]net.Listener{listener{h.memory}}, h.listeners...) {
 		h.serving.Go(func() { _ = h.server.Serve(l) })
 	}
 	h.serving.Go(h.chores)

@@ -26,7 +26,7 @@ type outbox struct {
 	// empty, and nothing of these owners is queued until then, so that the order stays.
 	lag map[*user]*lag
 
-	busy    bool          // an entry is being written
+	busy    bool          // entries are being written
 	written chan struct{} // closed when it has been; made by who waits
 }
 
@@ -164,17 +164,30 @@ func (o *outbox) run() {
 			o.replay()
 			continue
 		}
-		for i := range entries {
-			if !o.write(&entries[i]) {
+		for len(entries) > 0 {
+			n := bundled(entries)
+			if !o.write(entries[:n]) {
 				break
 			}
-			entries[i] = entry{}
+			clear(entries[:n])
+			entries = entries[n:]
 		}
 	}
 }
 
-// write writes one entry, if it may still be read. It reports false once the socket is broken.
-func (o *outbox) write(e *entry) bool {
+// bundled returns how many of the entries are written together.
+func bundled(entries []entry) int {
+	bytes := 0
+	for i := range entries {
+		if bytes += len(entries[i].frame); bytes > bundleBytes && i > 0 {
+			return i
+		}
+	}
+	return len(entries)
+}
+
+// write writes some entries together, those that may still be read. It reports false once the socket is broken.
+func (o *outbox) write(entries []entry) bool {
 	o.mu.Lock()
 	if o.closed {
 		o.mu.Unlock()
@@ -182,17 +195,19 @@ func (o *outbox) write(e *entry) bool {
 	}
 	o.busy = true
 	o.mu.Unlock()
-	err := o.transmit(e)
+	err := o.transmit(entries)
 	o.mu.Lock()
 	o.busy = false
 	if o.written != nil {
 		close(o.written)
 		o.written = nil
 	}
-	if e.notice != nil {
-		o.pushes -= len(e.frame)
-	} else {
-		o.answers -= len(e.frame)
+	for i := range entries {
+		if e := &entries[i]; e.notice != nil {
+			o.pushes -= len(e.frame)
+		} else {
+			o.answers -= len(e.frame)
+		}
 	}
 	o.room.Broadcast()
 	o.mu.Unlock()
@@ -203,9 +218,31 @@ func (o *outbox) write(e *entry) bool {
 	return true
 }
 
-func (o *outbox) transmit(e *entry) error {
+func (o *outbox) transmit(entries []entry) error {
 	c := o.conn
 	_ = c.ws.SetWriteDeadline(time.Now().Add(c.hub.config.WriteTimeout))
+	bundle, _ := c.ws.NetConn().(*bundle)
+	if len(entries) > 1 && bundle != nil {
+		bundle.hold()
+	} else {
+		bundle = nil
+	}
+	for i := range entries {
+		if err := o.transmitOne(&entries[i]); err != nil {
+			if bundle != nil {
+				_ = bundle.release()
+			}
+			return err
+		}
+	}
+	if bundle != nil {
+		return bundle.release()
+	}
+	return nil
+}
+
+func (o *outbox) transmitOne(e *entry) error {
+	c := o.conn
 	if e.ping {
 		return c.ws.WriteMessage(websocket.PingMessage, nil)
 	}
@@ -238,7 +275,7 @@ func (o *outbox) authorizeAgain(e *entry) []byte {
 	return e.notice.frame(h, s, kept)
 }
 
-// quiesce returns once the entry that is being written, if any, is written; false where that takes until deadline.
+// quiesce returns once the entries that are being written, if any, are written; false where that takes until deadline.
 func (o *outbox) quiesce(deadline time.Time) bool {
 	o.mu.Lock()
 	if !o.busy || o.closed {

@@ -79,7 +79,7 @@ func (o *outbox) writeReplayed(n *notice, which []int) bool {
 	o.mu.Lock()
 	o.pushes += len(e.frame)
 	o.mu.Unlock()
-	return o.write(&e)
+	return o.write([]entry{e})
 }
 
 // noticeOf returns an arrival as the notice that a session would have got, nil where it has none of the metrics

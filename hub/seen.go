@@ -86,6 +86,28 @@ func decodeSeen(b []byte) (*seen, error) {
 	return s, nil
 }
 
+// pruneSeen forgets the sources that have been silent since oldest, and beyond [sourcesKept] those silent longest.
+func (g *group) pruneSeen(m *model, oldest metric.Ticks) {
+	if over := len(m.seen) - sourcesKept; over > 0 {
+		var last []metric.Ticks
+		for _, s := range m.seen {
+			last = append(last, s.last)
+		}
+		slices.Sort(last)
+		oldest = max(oldest, last[over])
+	}
+	for k, s := range m.seen {
+		if s.last < oldest {
+			delete(m.seen, k)
+			g.batch.Delete(store.TableSeen, k.record())
+			g.undo = append(g.undo, func() { m.seen[k] = s })
+		}
+	}
+}
+
+// sourcesKept bounds the sources remembered of a user: each start of each agent is one.
+const sourcesKept = 64 << 10
+
 // loadSeen reads what the sources have had executed, and forgets those silent for [seenLife]: each start of an agent
 // is a new source.
 func (h *Hub) loadSeen(ctx context.Context) error {

@@ -74,10 +74,12 @@ func (h *Hub) matching(match func(*session) bool) (found []*conn) {
 // closeSockets denies the matching sockets and returns when nothing more is written to them.
 func (h *Hub) closeSockets(match func(*session) bool) {
 	conns := h.matching(match)
+	var all sync.WaitGroup
 	for _, x := range conns {
-		x.deny()
+		all.Go(x.deny) // a stalled socket takes its time, until quiesce cuts it
 	}
 	quiesce(conns)
+	all.Wait()
 }
 
 // quiesce returns when no matching socket writes what was authorised before the call.

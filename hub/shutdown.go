@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/komstream/komstream/metric"
 )
 
 // enter admits a socket; false once the hub is closing.
@@ -96,6 +98,8 @@ func (h *Hub) chores() {
 	defer pings.Stop()
 	sweeps := time.NewTicker(time.Minute)
 	defer sweeps.Stop()
+	prunes := time.NewTicker(time.Hour)
+	defer prunes.Stop()
 	for {
 		select {
 		case <-h.stop:
@@ -106,6 +110,22 @@ func (h *Hub) chores() {
 			}
 		case <-sweeps.C:
 			h.sweep()
+		case <-prunes.C:
+			h.prune()
+		}
+	}
+}
+
+// prune forgets sources of sequences that will not send again.
+func (h *Hub) prune() {
+	oldest := metric.TicksOf(h.config.now().Add(-seenLife))
+	for _, u := range h.directory.allUsers() {
+		err := h.do(context.Background(), u, func(g *group) error {
+			g.pruneSeen(u.model, oldest)
+			return nil
+		})
+		if err != nil {
+			h.log.Warn("silent sources stay stored", zap.String("user", u.name), zap.Error(err))
 		}
 	}
 }
