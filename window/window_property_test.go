@@ -101,6 +101,9 @@ func (p *play) step() {
 	p.number += uint64(r.IntN(3))
 	switch r.IntN(24) {
 	case 0:
+		if r.IntN(4) == 0 {
+			p.now += testUnit * metric.Ticks(r.IntN(2*p.span))
+		}
 		p.w.Expire(p.now)
 		p.o.expire(p.now)
 		p.logf("expire at %d", p.now/testUnit)
@@ -242,8 +245,15 @@ func (p *play) check(t *testing.T, seed uint64) {
 	if s.Samples != len(p.o.samples) || s.Bytes != p.budget.Used() || p.w.textBytes != textBytesOf(p.o.samples) {
 		fail(fmt.Sprintf("stats %+v, budget %d, texts %d", s, p.budget.Used(), p.w.textBytes), nil, nil)
 	}
-	if s.Bytes < 0 || p.w.held < 0 || p.w.pinned < 0 {
-		fail(fmt.Sprintf("negative account: %d held, %d pinned", p.w.held, p.w.pinned), nil, nil)
+	var held, pinned int64
+	for k := p.w.from; k < p.w.to; k++ {
+		held += p.w.sp.spans[k].c.bytes()
+	}
+	for _, m := range p.w.marks {
+		pinned += m.retired
+	}
+	if p.w.held != held || p.w.pinned != pinned {
+		fail(fmt.Sprintf("accounts: held %d, is %d; pinned %d, is %d", p.w.held, held, p.w.pinned, pinned), nil, nil)
 	}
 }
 
