@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 
 const (
 	readBuffer = 64 << 10
+	// firstBuffer is where the buffer for a frame begins.
+	firstBuffer = 4 << 10
 	// keepBuffer is the largest frame buffer that is kept for the next frame.
 	keepBuffer = 1 << 20
 	// closeWait is how long the hub may take to answer our close frame, and how long we go on reading after a failed
@@ -22,16 +25,30 @@ const (
 	closeWait = time.Second
 )
 
+// The protocol's types that the interfaces of this package speak of.
+type (
+	// Seq identifies a message; the zero Seq is none.
+	Seq = wire.Seq
+	// Notification is an update of hooked metrics.
+	Notification = wire.Notification
+	// Response is the answer to a request.
+	Response = wire.Response
+	// Interval is a page of history.
+	Interval = wire.Interval
+	// Features is what a peer understands beyond the original protocol.
+	Features = wire.Features
+)
+
 // Handler gets what the hub sends, on the goroutine that reads the connection, one call at a time. What the
 // arguments point to is valid until the call returns.
 type Handler interface {
 	// Notification is an update of hooked metrics. It may block, and nothing more is read from the hub meanwhile:
 	// that is the back-pressure. It must return when the context of [Conn.Run] ends.
-	Notification(n *wire.Notification, seq wire.Seq)
+	Notification(n *Notification, seq Seq)
 	// Response is an answer that no source was waiting for.
-	Response(r *wire.Response, irt wire.Seq)
+	Response(r *Response, irt Seq)
 	// Interval is a page of history that no source was waiting for.
-	Interval(i *wire.Interval, irt wire.Seq)
+	Interval(i *Interval, irt Seq)
 	// Malformed is a frame that is no message known to this version. The connection stays up.
 	Malformed(err error)
 }
@@ -41,13 +58,13 @@ type Handler interface {
 // reading one, then, after both have ended, Detach.
 type Source interface {
 	// Attach begins a connection. wake must be called, from any goroutine, when Next has something again.
-	Attach(hub wire.Features, wake func())
+	Attach(hub Features, wake func())
 	// Next appends the next frame to b, or returns b as it is when there is none now.
 	Next(b []byte) []byte
 	// Answer takes the answer to the message irt and reports whether it was this source's.
-	Answer(irt wire.Seq, r *wire.Response) bool
+	Answer(irt Seq, r *Response) bool
 	// Interval takes a page of history, like Answer.
-	Interval(irt wire.Seq, i *wire.Interval) bool
+	Interval(irt Seq, i *Interval) bool
 	// Large reports whether frames up to the greater read limit are expected now.
 	Large() bool
 	// Detach ends the connection: what was written and not answered will not be.
@@ -57,7 +74,7 @@ type Source interface {
 // Conn is one live connection to a hub. It is used once: [Dial], [Conn.Run], gone.
 type Conn struct {
 	ws     *websocket.Conn
-	hub    wire.Features
+	hub    Features
 	config DialConfig
 	wake   chan struct{}
 
@@ -75,14 +92,14 @@ type ConnStats struct {
 	Malformed int64
 }
 
-func newConn(ws *websocket.Conn, hub wire.Features, config DialConfig) *Conn {
+func newConn(ws *websocket.Conn, hub Features, config DialConfig) *Conn {
 	// The limit of the library cannot be changed while it reads; ours is checked while a frame grows.
 	ws.SetReadLimit(int64(max(config.ReadLimit, config.LargeReadLimit)))
 	return &Conn{ws: ws, hub: hub, config: config, wake: make(chan struct{}, 1)}
 }
 
 // Features returns what the hub announced: the empty set for an original one.
-func (c *Conn) Features() wire.Features { return c.hub }
+func (c *Conn) Features() Features { return c.hub }
 
 // Stats returns the counters. Safe for concurrent use.
 func (c *Conn) Stats() ConnStats {
@@ -155,7 +172,7 @@ func (c *Conn) read(handler Handler, sources []Source) error {
 		c.renew()
 		return answer(data)
 	})
-	buf := make([]byte, 0, readBuffer)
+	var buf []byte
 	for {
 		c.renew()
 		_, r, err := c.ws.NextReader() // text or binary, all the same
@@ -169,7 +186,7 @@ func (c *Conn) read(handler Handler, sources []Source) error {
 		c.bytesIn.Add(int64(len(buf)))
 		c.dispatch(buf, handler, sources)
 		if cap(buf) > keepBuffer {
-			buf = make([]byte, 0, readBuffer)
+			buf = nil
 		}
 	}
 }
@@ -191,7 +208,7 @@ func (c *Conn) readFrame(buf []byte, r io.Reader, sources []Source) ([]byte, err
 	limit := c.config.ReadLimit
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = slices.Grow(buf, max(firstBuffer, len(buf)))
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -36,7 +36,7 @@ type DialConfig struct {
 	// TLS is used with wss. May be nil.
 	TLS *tls.Config
 	// Features is what is announced to the hub. Default everything that this package understands.
-	Features *wire.Features
+	Features *Features
 
 	// HandshakeTimeout bounds Dial. Default 30 s.
 	HandshakeTimeout time.Duration
@@ -126,7 +126,8 @@ func (c *DialConfig) setDefaults() {
 func websocketURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil {
-		return "", fmt.Errorf("connection: agent URL %.200q must be ws://HOST/PATH or wss://HOST/PATH, without a user", text)
+		return "", fmt.Errorf("connection: agent URL %.200q must be ws://HOST/PATH or wss://HOST/PATH, without a user",
+			text)
 	}
 	switch u.Scheme {
 	case "ws", "wss":
@@ -182,8 +183,8 @@ func dialError(response *http.Response, err error) error {
 	case !errors.Is(err, websocket.ErrBadHandshake):
 		return &DialError{Status: response.StatusCode, Reason: "handshake failed", Err: err}
 	case response.StatusCode/100 == 3:
-		return &DialError{Status: response.StatusCode,
-			Reason: fmt.Sprintf("answer redirects to %.200q: the agent URL must be the hub's own", response.Header.Get("Location"))}
+		return &DialError{Status: response.StatusCode, Reason: fmt.Sprintf(
+			"answer redirects to %.200q: the agent URL must be the hub's own", response.Header.Get("Location"))}
 	}
 	return &DialError{Status: response.StatusCode,
 		Reason: fmt.Sprintf("answer %.80q is no websocket handshake: is this the agent URL of a hub?", response.Status)}

@@ -97,8 +97,11 @@ func (e *LoginError) Error() string {
 // Unwrap returns the cause.
 func (e *LoginError) Unwrap() error { return e.Err }
 
-// Is reports whether target is [ErrAccessDenied] and the hub said so, which trying again does not change.
-func (e *LoginError) Is(target error) bool { return target == ErrAccessDenied && denied(e.Status) }
+// Is reports whether target is [ErrAccessDenied] and the hub said so, which trying again does not change. That a
+// challenge was not known any more (3806 to 3808) does not count: the next login gets a new one.
+func (e *LoginError) Is(target error) bool {
+	return target == ErrAccessDenied && denied(e.Status) && (e.Code < 3806 || 3808 < e.Code)
+}
 
 func denied(status int) bool {
 	return status == http.StatusForbidden || status == http.StatusUnauthorized

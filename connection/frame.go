@@ -16,11 +16,11 @@ type frame struct {
 	one     [1]metric.Sample // memory of samples where it is one
 	bytes   int64            // encoded, at most
 	number  uint64           // of its call
-	irt     wire.Seq
+	irt     Seq
 	via     []metric.Origin
 	whole   bool // a run's: what is refused is refused as a whole
 
-	seq      wire.Seq    // zero until it is sent
+	seq      Seq         // zero until it is sent
 	sent     uint64      // place of seq in the order of sequences given
 	late     bool        // it was sent in vain and waits to be sent again, while later ones may have been executed
 	encoding atomic.Bool // being written for the first time on this connection
@@ -34,8 +34,8 @@ func newFrame() *frame { return framePool.Get().(*frame) }
 // free gives f back. Nothing must refer to it or to the memory of its one sample.
 func (f *frame) free() {
 	f.next, f.samples, f.one[0] = nil, nil, metric.Sample{}
-	f.bytes, f.number, f.irt, f.via, f.whole = 0, 0, wire.Seq{}, nil, false
-	f.seq, f.sent, f.late = wire.Seq{}, 0, false
+	f.bytes, f.number, f.irt, f.via, f.whole = 0, 0, Seq{}, nil, false
+	f.seq, f.sent, f.late = Seq{}, 0, false
 	framePool.Put(f)
 }
 
@@ -146,7 +146,7 @@ func (l *frameList) cut(before, f *frame) {
 
 // take removes and returns the frame with the given sequence, or nil. Answers come in order: it is the first one, or
 // nearly.
-func (l *frameList) take(seq wire.Seq) *frame {
+func (l *frameList) take(seq Seq) *frame {
 	var before *frame
 	for f := l.head; f != nil; before, f = f, f.next {
 		if f.seq == seq && !f.encoding.Load() {

@@ -40,7 +40,8 @@ func LoadKey(path string) (*Key, error) {
 // LoadOrCreateKey is [LoadKey], or, where no file of that name is, makes a new key and two files: the private key
 // (mode 0600) and beside it the public one (mode 0644), the same name with the ending .pub, as an OpenSSH line. The
 // private file appears whole or not at all and is synced; an existing one is never overwritten, also when another
-// process makes it at the same time: then that one is loaded. A missing public file is written again.
+// process makes it at the same time: then that one is loaded. A missing public file is written again; one
+// of another key is an error.
 func LoadOrCreateKey(path string) (*Key, error) {
 	k, err := LoadKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -49,15 +50,35 @@ func LoadOrCreateKey(path string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := writePublic(path, k.Public()); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// writePublic writes the public file beside a private one, unless it is there.
+func writePublic(path string, k PublicKey) error {
 	public := strings.TrimSuffix(path, filepath.Ext(path)) + ".pub"
 	if public == path {
 		public += ".pub"
 	}
-	err = writeNew(public, []byte(k.Public().String()), 0o644)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("connection: public key file: %w", err)
+	err := writeNew(public, []byte(k.String()), 0o644)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("connection: public key file: %w", err)
 	}
-	return k, nil
+	// One of another key would be registered at the hub by mistake.
+	text, err := os.ReadFile(public)
+	if err != nil {
+		return fmt.Errorf("connection: public key file: %w", err)
+	}
+	if other, err := ParsePublicKey(string(text)); err != nil || !other.Equal(k) {
+		return fmt.Errorf("connection: public key file %s does not belong to the key in %s: "+
+			"delete it to have it written again", public, path)
+	}
+	return nil
 }
 
 func createKey(path string) (*Key, error) {

@@ -58,7 +58,8 @@ func NewKey(k *rsa.PrivateKey) (*Key, error) {
 func ParseKey(text []byte) (*Key, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("connection: private key must be PEM text, -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----")
+		return nil, errors.New("connection: private key must be PEM text, beginning with " +
+			"-----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----")
 	}
 	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
 		return nil, errors.New("connection: private key is encrypted, it must be stored without a passphrase")

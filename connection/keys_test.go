@@ -217,6 +217,20 @@ func TestLoadOrCreateKeyMakesBothFilesOnce(t *testing.T) {
 	}
 }
 
+func TestAPublicFileOfAnotherKeyIsAnError(t *testing.T) {
+	v := goldenLogin(t)
+	path := writeFile(t, 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: unbase64(t, v.PKCS8)}))
+	public := strings.TrimSuffix(path, ".priv") + ".pub"
+	for text, good := range map[string]bool{v.OpenSSH + " comment": true, v.PublicPEM: true, v.Other: false, "nonsense": false} {
+		if err := os.WriteFile(public, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadOrCreateKey(path); (err == nil) != good || err != nil && !strings.Contains(err.Error(), public) {
+			t.Errorf("public file %.20q: %v", text, err)
+		}
+	}
+}
+
 func TestLoadOrCreateKeyLeavesABadFileAlone(t *testing.T) {
 	path := writeFile(t, 0o600, []byte("not a key"))
 	if _, err := LoadOrCreateKey(path); err == nil {

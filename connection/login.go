@@ -229,7 +229,8 @@ func (l *login) post(ctx context.Context, step int, form url.Values) (*loginAnsw
 	case len(body) > maxLoginBody:
 		return nil, a.fail(fmt.Sprintf("answer has more than %d bytes: is this the login URL of a hub?", maxLoginBody))
 	case a.status/100 == 3:
-		return nil, a.fail(fmt.Sprintf("answer redirects to %.200q: the login URL must be the hub's own", response.Header.Get("Location")))
+		return nil, a.fail(fmt.Sprintf("answer redirects to %.200q: the login URL must be the hub's own",
+			response.Header.Get("Location")))
 	case a.status != http.StatusOK:
 		return nil, a.refused()
 	case a.mediaType != "application/json":

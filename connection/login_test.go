@@ -163,6 +163,7 @@ func TestLoginErrorsSayWhatCame(t *testing.T) {
 		{"no cookie", secondStep(200, jsonType, "null"), 2, "no cookie", false},
 		{"empty cookie", secondStep(200, "Set-Cookie: kid=", "null"), 2, "", false},
 		{"wrong signature", secondStep(403, jsonType, `{"error": 3810}`), 2, "error 3810: signature does not verify", true},
+		{"late", secondStep(403, jsonType, `{"error": 3808}`), 2, "challenge has expired", false},
 		{"not found", secondStep(404, "Content-Type: text/plain", "no"), 2, "HTTP 404: Not Found", false},
 	} {
 		synctest.Test(t, func(t *testing.T) {

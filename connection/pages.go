@@ -75,7 +75,7 @@ func NewPages(q Query) *Pages {
 }
 
 // Append appends the request_data that asks for what is still missing.
-func (p *Pages) Append(b []byte, seq wire.Seq, uri metric.URI) []byte {
+func (p *Pages) Append(b []byte, seq Seq, uri metric.URI) []byte {
 	count := p.asked
 	if count == 0 {
 		count = -1 // no limit, which both bounds being given allows
@@ -86,7 +86,7 @@ func (p *Pages) Append(b []byte, seq wire.Seq, uri metric.URI) []byte {
 // Add takes an interval and returns its rows but for those that came before. done tells that the answer to the
 // request is complete. An interval that breaks the order of the protocol is an error, after which nothing of the
 // answer can be relied on.
-func (p *Pages) Add(interval *wire.Interval) (page Page, done bool, err error) {
+func (p *Pages) Add(interval *Interval) (page Page, done bool, err error) {
 	page = Page{URI: metric.URI(interval.URI), Kind: interval.Kind}
 	if p.done {
 		return page, true, errors.New("connection: page after the last page")

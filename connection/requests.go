@@ -28,10 +28,10 @@ type Requests struct {
 	seqs *wire.SeqSource
 
 	mu      sync.Mutex
-	asked   uint64                // requests so far
-	waiting []*request            // not sent yet, in order
-	sent    map[wire.Seq]*request // sent, the answer not complete
-	hub     wire.Features
+	asked   uint64           // requests so far
+	waiting []*request       // not sent yet, in order
+	sent    map[Seq]*request // sent, the answer not complete
+	hub     Features
 	wake    func() // of the connection, nil while there is none
 	closed  bool
 }
@@ -39,7 +39,7 @@ type Requests struct {
 // NewRequests returns a Requests with no connection. Its messages' sequences come from a source of its own: a hub
 // takes a sequence below the last one of the same source for a repetition, and requests overtake samples.
 func NewRequests() *Requests {
-	return &Requests{seqs: wire.NewSeqSource(nil), sent: map[wire.Seq]*request{}}
+	return &Requests{seqs: wire.NewSeqSource(nil), sent: map[Seq]*request{}}
 }
 
 // request is one request on its way. All fields but the functions are guarded by the lock of Requests.
@@ -47,18 +47,18 @@ type request struct {
 	number uint64 // in the order of asking
 	action wire.Action
 	uri    metric.URI
-	kind   metric.Kind                    // of what is to take the place of what is deleted
-	pages  *Pages                         // of request_data
-	large  bool                           // its answer may have frames of the greater size
-	page   func(Page)                     // takes pages
-	done   func(r wire.Response, e error) // nil once called
-	stop   func() bool                    // ends the watch over the context
+	kind   metric.Kind               // of what is to take the place of what is deleted
+	pages  *Pages                    // of request_data
+	large  bool                      // its answer may have frames of the greater size
+	page   func(Page)                // takes pages
+	done   func(r Response, e error) // nil once called
+	stop   func() bool               // ends the watch over the context
 }
 
 // Hook subscribes to a metric. done gets whether the hook is pending, because the metric does not exist yet, or the
 // error. A refusal is a [*RefusedError].
 func (r *Requests) Hook(ctx context.Context, uri metric.URI, done func(pending bool, err error)) {
-	r.add(ctx, &request{action: wire.ActionHookToURI, uri: uri, done: func(response wire.Response, err error) {
+	r.add(ctx, &request{action: wire.ActionHookToURI, uri: uri, done: func(response Response, err error) {
 		done(err == nil && response.Status == wire.StatusNotFound, err)
 	}})
 }
@@ -84,20 +84,20 @@ func (r *Requests) Data(ctx context.Context, q Query, page func(Page), done func
 	})
 }
 
-func withoutResponse(done func(error)) func(wire.Response, error) {
-	return func(_ wire.Response, err error) { done(err) }
+func withoutResponse(done func(error)) func(Response, error) {
+	return func(_ Response, err error) { done(err) }
 }
 
 // add queues a request.
 func (r *Requests) add(ctx context.Context, q *request) {
 	if err := q.uri.Check(); err != nil {
-		q.done(wire.Response{}, fmt.Errorf("connection: %s: %w", q.action, err))
+		q.done(Response{}, fmt.Errorf("connection: %s: %w", q.action, err))
 		return
 	}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
-		q.done(wire.Response{}, ErrClosed)
+		q.done(Response{}, ErrClosed)
 		return
 	}
 	r.asked++
@@ -122,22 +122,22 @@ func (r *Requests) end(q *request, err error) {
 		}
 	}
 	r.mu.Unlock()
-	done(wire.Response{}, err)
+	done(Response{}, err)
 }
 
 // finish returns the done function, the first time, and afterwards one that does nothing. The lock is held.
-func (q *request) finish() func(wire.Response, error) {
+func (q *request) finish() func(Response, error) {
 	done := q.done
 	q.done = nil
 	if done == nil {
-		return func(wire.Response, error) {}
+		return func(Response, error) {}
 	}
 	q.stop()
 	return done
 }
 
 // Attach implements [Source].
-func (r *Requests) Attach(hub wire.Features, wake func()) {
+func (r *Requests) Attach(hub Features, wake func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hub, r.wake = hub, wake
@@ -182,7 +182,7 @@ func (r *Requests) next(b []byte) (_ []byte, unsupported *request) {
 }
 
 // Answer implements [Source].
-func (r *Requests) Answer(irt wire.Seq, response *wire.Response) bool {
+func (r *Requests) Answer(irt Seq, response *Response) bool {
 	r.mu.Lock()
 	q := r.sent[irt]
 	if q == nil {
@@ -203,7 +203,7 @@ func (r *Requests) Answer(irt wire.Seq, response *wire.Response) bool {
 }
 
 // verdict returns the refusal in a response, or nil.
-func (q *request) verdict(response *wire.Response) error {
+func (q *request) verdict(response *Response) error {
 	switch response.Status {
 	case wire.StatusExecuted:
 		return nil
@@ -219,7 +219,7 @@ func (q *request) verdict(response *wire.Response) error {
 }
 
 // settle forgets what was sent as seq and returns what lets the next one go. The lock is held.
-func (r *Requests) settle(seq wire.Seq) (wake func()) {
+func (r *Requests) settle(seq Seq) (wake func()) {
 	delete(r.sent, seq)
 	if len(r.waiting) == 0 || r.wake == nil {
 		return func() {}
@@ -228,7 +228,7 @@ func (r *Requests) settle(seq wire.Seq) (wake func()) {
 }
 
 // Interval implements [Source].
-func (r *Requests) Interval(irt wire.Seq, interval *wire.Interval) bool {
+func (r *Requests) Interval(irt Seq, interval *Interval) bool {
 	r.mu.Lock()
 	q := r.sent[irt]
 	if q == nil || q.pages == nil {
@@ -247,7 +247,7 @@ func (r *Requests) Interval(irt wire.Seq, interval *wire.Interval) bool {
 		return true
 	}
 	r.mu.Lock()
-	var done func(wire.Response, error)
+	var done func(Response, error)
 	if err == nil && q.done != nil && q.pages.Again() {
 		r.waiting = append([]*request{q}, r.waiting...)
 	} else {
@@ -257,7 +257,7 @@ func (r *Requests) Interval(irt wire.Seq, interval *wire.Interval) bool {
 	r.mu.Unlock()
 	wake()
 	if done != nil {
-		done(wire.Response{Status: wire.StatusExecuted}, err)
+		done(Response{Status: wire.StatusExecuted}, err)
 	}
 	return true
 }
@@ -291,12 +291,12 @@ func (r *Requests) endAll(err error, closed bool) {
 	r.waiting = nil
 	clear(r.sent)
 	slices.SortFunc(all, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
-	results := make([]func(wire.Response, error), len(all))
+	results := make([]func(Response, error), len(all))
 	for i, q := range all {
 		results[i] = q.finish()
 	}
 	r.mu.Unlock()
 	for _, done := range results {
-		done(wire.Response{}, err)
+		done(Response{}, err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 var _, _ Source = (*Outbox)(nil), (*Requests)(nil)
 
 // Attach implements [Source].
-func (o *Outbox) Attach(hub wire.Features, wake func()) {
+func (o *Outbox) Attach(hub Features, wake func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wake = wake
@@ -62,7 +62,7 @@ func (o *Outbox) launch() *frame {
 }
 
 // Answer implements [Source].
-func (o *Outbox) Answer(irt wire.Seq, r *wire.Response) bool {
+func (o *Outbox) Answer(irt Seq, r *Response) bool {
 	o.mu.Lock()
 	f := o.inFlight.take(irt)
 	if f == nil {
@@ -171,7 +171,7 @@ func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 // first sequence would pass for a repetition where a later one was executed. The lock is held.
 func (o *Outbox) hold(f *frame) {
 	o.stats.Unavailable++
-	f.sent, f.seq, f.late = 0, wire.Seq{}, true
+	f.sent, f.seq, f.late = 0, Seq{}, true
 	o.held.push(f)
 	if !o.pausing {
 		o.pausing = true
@@ -199,7 +199,7 @@ func (o *Outbox) release() {
 }
 
 // Interval implements [Source].
-func (o *Outbox) Interval(wire.Seq, *wire.Interval) bool { return false }
+func (o *Outbox) Interval(Seq, *Interval) bool { return false }
 
 // Large implements [Source].
 func (o *Outbox) Large() bool { return false }
@@ -234,7 +234,7 @@ func (o *Outbox) Detach() {
 			again.push(f)
 			continue
 		}
-		f.sent, f.seq = 0, wire.Seq{}
+		f.sent, f.seq = 0, Seq{}
 		o.queue.insert(f)
 	}
 	again.append(o.queue)
