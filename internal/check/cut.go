@@ -87,12 +87,15 @@ func (d *run) view(n int, view View) {
 // missing decides about an instant that the view does not show, with some rows at or before now behind it.
 func (d *run) missing(n int, i *instant, cutoff int64, newer int) {
 	kept := i.ticks >= cutoff || newer < d.w.pasts[n].Count
+	if !kept && !(d.settled && i.ticks == d.last.time.ticks()) {
+		return
+	}
 	for k := range i.arrivals {
 		f := i.arrivals[k].frame
 		if f == nil || d.place(f) != before {
 			continue
 		}
-		if kept || d.settled && f == d.last {
+		if kept || f == d.last {
 			d.fault("view of %s lacks %v of frame %d of connection %d", d.w.uris[n], at(i.ticks), f.index, f.conn)
 			return
 		}

@@ -19,15 +19,16 @@ func (c *Checker) Finish(name string, n impulse.Counters) {
 	fault := func(format string, args ...any) {
 		c.note(fmt.Sprintf("impulse %s: ", name) + fmt.Sprintf(format, args...) + fmt.Sprintf(" (%+v)", n))
 	}
-	sum := n.Ran + n.Running + n.Coalesced + n.Throttled + n.Skipped + n.Dropped + n.Discarded + n.Pending
-	if n.Triggered != sum || n.Failed > n.Ran {
+	switch sum := n.Ran + n.Running + n.Coalesced + n.Throttled + n.Skipped + n.Dropped + n.Discarded + n.Pending; {
+	case n.Triggered != sum || n.Failed > n.Ran:
 		fault("%d triggers, but what became of them makes %d", n.Triggered, sum)
-	}
-	if n.Ran+n.Running != w.runs {
+		return
+	case n.Ran+n.Running != w.runs:
 		fault("%d runs were seen", w.runs)
-	}
-	if n.Skipped > w.looped || len(c.conns) == 1 && n.Skipped != w.looped {
+		return
+	case n.Skipped > w.looped, len(c.conns) == 1 && n.Skipped != w.looped:
 		fault("%d frames descend from it", w.looped)
+		return
 	}
 	if n.Pending+n.Running+n.Discarded+n.Dropped > 0 {
 		return // not everything has run
