@@ -170,7 +170,7 @@ func TestLoadKeyNamesFileAndRule(t *testing.T) {
 
 func TestLoadOrCreateKeyMakesBothFilesOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.priv")
-	const processes = 3
+	const processes = 2
 	keys := make([]*Key, processes)
 	var wg sync.WaitGroup
 	for i := range processes {

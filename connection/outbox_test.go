@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,6 +144,7 @@ func TestSendBlocksWhileTheQueueIsFull(t *testing.T) {
 		}
 
 		// First come first served: the large call that waits is not overtaken by small ones.
+		var mu sync.Mutex
 		var order []string
 		for _, c := range []struct {
 			name string
@@ -156,6 +158,8 @@ func TestSendBlocksWhileTheQueueIsFull(t *testing.T) {
 				if err := o.Send(t.Context(), samples); err != nil {
 					t.Errorf("%s: %v", c.name, err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				order = append(order, c.name)
 			}()
 			synctest.Wait()
