@@ -348,17 +348,16 @@ func TestViewsAreSafeWhileTheWindowIsWritten(t *testing.T) {
 func TestRetentionOfACutChunkIsExact(t *testing.T) {
 	for step := 1; step < 30; step++ {
 		w := New(Config{Past: Past{Delta: time.Hour, Count: 1}})
-		for s := 1; s <= 100; s++ {
-			w.Append(uint64(s), at(10*s), number(1), at(1000).Ticks())
+		for s := 1; s <= 160; s++ {
+			w.Append(uint64(s), at(10*s), number(1), at(1600).Ticks())
 		}
-		w.Append(101, at(985), number(2), at(1000).Ticks()) // between 980 and 990
-		w.Append(102, at(975), number(2), at(1000).Ticks())
+		w.Append(161, at(1575), number(2), at(1600).Ticks()) // between 1570 and 1580
 		w.SetPast(Past{Delta: time.Second, Count: 1})
 		want := &oracle{past: w.Past()}
 		for at := range w.View().All() {
 			want.samples = append(want.samples, sample{ticks: metric.TicksOf(at)})
 		}
-		for s := 1; s < 1200; s += step {
+		for s := 1; s < 1700; s += step {
 			w.Expire(at(s).Ticks())
 			want.retain(at(s).Ticks())
 			equal(t, "samples kept", w.View().Len(), len(want.samples))
