@@ -72,17 +72,31 @@ func (w *world) joinWith(user string, change func(*actors.Config), impulses ...i
 // try opens a session that may not come about.
 func (w *world) try(ctx context.Context, user string, change func(*actors.Config), impulses ...impulse.Impulse) (*peer, error) {
 	p := &peer{journal: &journal{}, net: &lines{dial: w.DialContext}, w: w}
+	return p, p.open(ctx, user, change, impulses...)
+}
+
+// joinOver opens a session over a network that the test has prepared.
+func (w *world) joinOver(p *peer, user string, impulses ...impulse.Impulse) *peer {
+	w.t.Helper()
+	if err := p.open(w.t.Context(), user, nil, impulses...); err != nil {
+		w.t.Fatalf("open as %s: %v", user, err)
+	}
+	return p
+}
+
+func (p *peer) open(ctx context.Context, user string, change func(*actors.Config), impulses ...impulse.Impulse) error {
+	w := p.w
 	config := actors.Config{Username: user, Key: w.User(user), Dial: p.net.DialContext, Events: p.journal.events()}
 	if change != nil {
 		change(&config)
 	}
 	session, err := actors.Open(ctx, config, impulses...)
 	if err != nil {
-		return p, err
+		return err
 	}
 	p.Session = session
 	w.t.Cleanup(func() { _ = session.Close() })
-	return p, nil
+	return nil
 }
 
 // send sends samples and waits until they are answered for and have had their effect.
@@ -312,7 +326,7 @@ func (r *recorder) impulse(name string, uris ...metric.URI) impulse.Impulse {
 func forward(name string, from, to metric.URI) impulse.Impulse {
 	return impulse.Impulse{Name: name, On: impulse.URIs(from), Do: func(_ context.Context, u *impulse.Update) error {
 		for s := range u.Updated() {
-			u.Emit(metric.Datapoint(to, u.Now(), s.Float()+1))
+			u.Emit(metric.Datapoint(to, s.When().Add(time.Millisecond), s.Float()+1))
 		}
 		return nil
 	}}

@@ -18,8 +18,13 @@ func insideRun(ctx context.Context, s *Session) (name string, inside bool) {
 	if name, inside = impulse.FromContext(ctx); inside || s.pool.busy.Load() == 0 {
 		return name, inside
 	}
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	pcs := make([]uintptr, 64)
+	n := runtime.Callers(3, pcs)
+	for n == len(pcs) { // deep below the run
+		pcs = make([]uintptr, 2*n)
+		n = runtime.Callers(3, pcs)
+	}
+	frames := runtime.CallersFrames(pcs[:n])
 	for {
 		frame, more := frames.Next()
 		if strings.HasSuffix(frame.Function, runFrame) {
