@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
@@ -13,12 +12,11 @@ import (
 
 // Defaults and bounds of an [Outbox].
 const (
-	DefaultMaxSamples    = 100_000
-	DefaultMaxBytes      = 64 << 20
-	DefaultWindowFrames  = 256
-	DefaultWindowBytes   = 1 << 20
-	maxFrameBytes        = 1 << 20
-	unavailableFirstWait = 500 * time.Millisecond
+	DefaultMaxSamples   = 100_000
+	DefaultMaxBytes     = 64 << 20
+	DefaultWindowFrames = 256
+	DefaultWindowBytes  = 1 << 20
+	maxFrameBytes       = 1 << 20
 )
 
 // OutboxConfig configures an [Outbox]. Username is mandatory. The callbacks are called without a lock held, Rejected
@@ -83,6 +81,7 @@ type Outbox struct {
 	queue    frameList // to be sent: first those with a sequence, in the order of it, then the others by number
 	inFlight frameList // sent and not answered, in the order of sending
 	held     frameList // for which the hub had no storage; nothing is sent while there are any
+	refusing int       // frames that were refused, and the callback is not called yet
 	number   uint64    // of the last call queued
 	sends    uint64    // sequences given
 	recent   recent
@@ -113,9 +112,6 @@ func NewOutbox(config OutboxConfig) *Outbox {
 	if config.WindowBytes <= 0 {
 		config.WindowBytes = DefaultWindowBytes
 	}
-	if config.Retry.Initial <= 0 {
-		config.Retry.Initial = unavailableFirstWait
-	}
 	config.Username = strings.ToLower(config.Username)
 	return &Outbox{config: config, seqs: wire.NewSeqSource(nil), retry: NewRetry(config.Retry)}
 }
@@ -144,11 +140,11 @@ type flush struct {
 }
 
 // Flush returns nil when the hub has answered for everything that was queued before the call: acknowledged it, or
-// refused it, which OutboxConfig.Rejected tells. It returns the cause of ctx when that ends first, and [ErrClosed]
+// refused it, and then OutboxConfig.Rejected has been called. It returns the cause of ctx when that ends first, and [ErrClosed]
 // when the outbox is closed.
 func (o *Outbox) Flush(ctx context.Context) error {
 	o.mu.Lock()
-	f := &flush{number: o.number, left: o.queue.n + o.inFlight.n + o.held.n, ready: make(chan struct{})}
+	f := &flush{number: o.number, left: o.queue.n + o.inFlight.n + o.held.n + o.refusing, ready: make(chan struct{})}
 	if o.closed || f.left == 0 {
 		defer o.mu.Unlock()
 		if o.closed {

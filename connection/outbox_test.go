@@ -429,6 +429,29 @@ func TestFlushWaitsForWhatWasQueuedBefore(t *testing.T) {
 	})
 }
 
+func TestFlushEndsAfterTheRefusalWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o *Outbox
+		flushed := make(chan error, 2)
+		told := false
+		o, h := newOutbox(t, OutboxConfig{Rejected: func(Rejection) {
+			go func() { flushed <- o.Flush(t.Context()) }() // one that comes in the meantime
+			synctest.Wait()
+			if len(flushed) != 0 {
+				t.Error("flushed before the refusal was told")
+			}
+			told = true
+		}})
+		send(t, o, metric.Datapoint("bad", at(0), 1))
+		go func() { flushed <- o.Flush(t.Context()) }()
+		synctest.Wait()
+		h.settle(o)
+		if err := errors.Join(<-flushed, <-flushed); err != nil || !told {
+			t.Errorf("told %v, %v", told, err)
+		}
+	})
+}
+
 func TestCloseReturnsWhatWasNotDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, h := newOutbox(t, OutboxConfig{MaxSamples: 4, WindowFrames: 2})

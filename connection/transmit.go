@@ -69,6 +69,7 @@ func (o *Outbox) Answer(irt Seq, r *Response) bool {
 		o.mu.Unlock()
 		return false
 	}
+	number := f.number
 	var rejected []metric.Sample
 	switch r.Status {
 	case wire.StatusExecuted, wire.StatusAccepted:
@@ -85,8 +86,15 @@ func (o *Outbox) Answer(irt Seq, r *Response) bool {
 	if wake != nil {
 		wake()
 	}
-	if len(rejected) > 0 && o.config.Rejected != nil {
-		o.config.Rejected(Rejection{Samples: rejected, Status: r.Status, Code: r.Code, Reason: r.Reason})
+	if len(rejected) > 0 {
+		if o.config.Rejected != nil {
+			o.config.Rejected(Rejection{Samples: rejected, Status: r.Status, Code: r.Code, Reason: r.Reason})
+		}
+		// Only now: who flushes and then looks for rejections must not miss this one.
+		o.mu.Lock()
+		o.refusing--
+		o.settled(number, 0)
+		o.mu.Unlock()
 	}
 	for _, call := range below {
 		call()
@@ -147,13 +155,13 @@ func (o *Outbox) dropReplaced(list *frameList, f *frame) {
 	}
 }
 
-// refuse drops f and returns its samples, or, where they are several of one Send, has each sent again in a frame of
-// its own, so that only the bad ones are refused. The lock is held.
+// refuse drops f and returns its samples, to be settled when their refusal has been told. Where they are several of
+// one Send it has each sent again in a frame of its own, so that only the bad ones are refused. The lock is held.
 func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 	defer f.free()
 	if f.whole || len(f.samples) == 1 {
 		o.stats.Refused += uint64(len(f.samples))
-		o.settled(f.number, 0)
+		o.refusing++
 		return slices.Clone(f.samples)
 	}
 	o.settled(f.number, len(f.samples))
