@@ -3,10 +3,13 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
 
 	"github.com/komstream/komstream/hub"
 	"github.com/komstream/komstream/hub/hubtest"
@@ -159,5 +162,105 @@ func TestDeleteMakesHooksPendingAndReservesAType(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"text"}, c.history("m")); diff != "" {
 		t.Error("samples of the deleted metric: ", diff)
+	}
+}
+
+// TestRandomSharesAgainstASet gives and withdraws shares and hooks at random, and compares what a subscriber gets with
+// what a set of shares and hooks says.
+func TestRandomSharesAgainstASet(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 6))
+	ctx := context.Background()
+	h := hubtest.Start(t, hub.Config{MemoryStore: true})
+	alice, bob := dial(t, h, "alice", ""), dial(t, h, "bob", "")
+	uris := []metric.URI{"a", "a.b", "a.b.c", "ax", "a.b.c.d"}
+	shares, hooks := map[metric.URI]bool{}, map[metric.URI]bool{}
+	covered := func(uri metric.URI) bool {
+		for s := range shares {
+			if uri.Within(s) {
+				return true
+			}
+		}
+		return false
+	}
+	var want, got []string
+	for i := range 1200 {
+		uri := uris[r.IntN(len(uris))]
+		seq := bob.seqs.Next()
+		switch r.IntN(5) {
+		case 0: // share or withdraw
+			got = append(got, pushed(bob.quiet())...) // what is queued before a withdrawal may be dropped by it
+			if shares[uri] {
+				delete(shares, uri)
+				must(t, h.Unshare(ctx, "alice", uri, "bob"))
+			} else {
+				shares[uri] = true
+				must(t, h.Share(ctx, "alice", uri, "bob"))
+			}
+		case 1: // hook or unhook, which needs the right
+			frame, hooking := wire.AppendHook(nil, seq, "alice:"+uri), true
+			if hooks[uri] {
+				frame, hooking = wire.AppendUnhook(nil, seq, "alice:"+uri), false
+			}
+			answer, before := bob.ask(seq, frame)
+			got = append(got, pushed(before)...)
+			if denied := answer.status() == 4430; denied == covered(uri) {
+				t.Fatalf("step %d: %s with shares %v: %v", i, frame, shares, answer.Payload)
+			} else if !denied {
+				hooks[uri] = hooking
+			}
+		default:
+			alice.send(4200, dp(uri, i, i))
+			alice.unhook(4200, "barrier")
+			if hooks[uri] && covered(uri) {
+				want = append(want, fmt.Sprintf("alice:%s=%d", uri, i))
+			}
+		}
+	}
+	got = append(got, pushed(bob.quiet())...)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("notifications (-want +got):\n%s", diff)
+	}
+}
+
+// pushed returns the items of the notifications among frames.
+func pushed(frames []frame) (all []string) {
+	for _, f := range frames {
+		all = append(all, f.items()...)
+	}
+	return all
+}
+
+// TestPagesStopWithTheRight withdraws a share in the middle of a long answer. What follows must be the end of the
+// answer, without rows.
+func TestPagesStopWithTheRight(t *testing.T) {
+	ctx := context.Background()
+	h := hubtest.Start(t, hub.Config{MemoryStore: true})
+	alice := dial(t, h, "alice", "")
+	h.User("bob")
+	must(t, h.Share(ctx, "alice", "m", "bob"))
+	text := strings.Repeat("x", 100_000)
+	for i := range 60 {
+		alice.send(4200, ds("m", i, text))
+	}
+	slow := stalled(t, h, login(t, h, "bob", h.User("bob")))
+	must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendRequest(nil, alice.seqs.Next(), "alice:m", metric.MinTime, metric.MaxTime, 0)))
+	if f := readFrame(t, slow); f.status() != 4202 {
+		t.Fatal(f)
+	}
+	withdrawn := make(chan error, 1)
+	go func() { withdrawn <- h.Unshare(ctx, "alice", "m", "bob") }()
+	must(t, <-withdrawn) // the page that is being written is cut off after a second
+	rows := 0
+	for {
+		_, frame, err := slow.ReadMessage()
+		if err != nil {
+			break
+		}
+		rows += strings.Count(string(frame), text)
+	}
+	if rows > 11 {
+		t.Errorf("%d rows were read after the withdrawal, want at most the page on the wire", rows)
 	}
 }

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +32,9 @@ func readFrame(t *testing.T, ws *websocket.Conn) (f frame) {
 	t.Helper()
 	_, text, err := ws.ReadMessage()
 	must(t, err)
-	must(t, json.Unmarshal(text, &f))
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	must(t, d.Decode(&f))
 	return f
 }
 
