@@ -20,6 +20,9 @@ func TestRefillIsAuthoritativeWithinItsRange(t *testing.T) {
 		}
 		return w
 	}
+	all, eight := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, []float64{1, 2, 3, 4, 5, 6, 7, 8}
+	and := func(x ...float64) []float64 { return append(slices.Clone(eight), x...) }
+	last := metric.MaxTime
 	for _, c := range []struct {
 		name     string
 		from, to metric.TimeUUID
@@ -29,15 +32,15 @@ func TestRefillIsAuthoritativeWithinItsRange(t *testing.T) {
 	}{
 		{"rows that the hub no longer has go", at(3), at(8), []Row{row(8, 8), row(5, 5)}, []float64{1, 2, 5, 8, 9, 10}, true},
 		{"all of a range", at(3), at(8), nil, []float64{1, 2, 9, 10}, true},
-		{"all there is", metric.MinTime, metric.MaxTime, nil, nil, true},
-		{"what is there already", at(9), metric.MaxTime, []Row{row(10, 10), row(9, 9)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, false},
-		{"a page border repeated", at(9), metric.MaxTime, []Row{row(10, 10), row(10, 10), row(9, 9)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, false},
-		{"the last given of one time", at(9), metric.MaxTime, []Row{row(10, 1), row(10, 2), row(9, 3), row(9, 4)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 4, 2}, true},
-		{"any order", at(9), metric.MaxTime, []Row{row(10, 1), row(12, 3), row(11, 2)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3}, true},
-		{"rows outside the range", at(9), at(10), []Row{row(10, 10), row(9, 9), row(8, 0), row(11, 0)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, false},
-		{"the greater time of an instant", at(10), at(10, 5), []Row{row(10, 1, 5), row(10, 2, 3)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1}, true},
-		{"a lesser time beside the range", at(10, 1), metric.MaxTime, []Row{row(10, 1, 5)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1}, true},
-		{"another full time only", at(10), metric.MaxTime, []Row{row(10, 10, 1)}, []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, true},
+		{"all there is", metric.MinTime, last, nil, nil, true},
+		{"what is there already", at(9), last, []Row{row(10, 10), row(9, 9)}, all, false},
+		{"a page border repeated", at(9), last, []Row{row(10, 10), row(10, 10), row(9, 9)}, all, false},
+		{"the last given of one time", at(9), last, []Row{row(10, 1), row(10, 2), row(9, 3), row(9, 4)}, and(4, 2), true},
+		{"any order", at(9), last, []Row{row(10, 1), row(12, 3), row(11, 2)}, and(1, 2, 3), true},
+		{"rows outside the range", at(9), at(10), []Row{row(10, 10), row(9, 9), row(8, 0), row(11, 0)}, all, false},
+		{"the greater time of an instant", at(10), at(10, 5), []Row{row(10, 1, 5), row(10, 2, 3)}, and(9, 1), true},
+		{"a lesser time beside the range", at(10, 1), last, []Row{row(10, 1, 5)}, and(9, 1), true},
+		{"another full time only", at(10), last, []Row{row(10, 10, 1)}, all, true},
 	} {
 		w := ten()
 		before := w.View()

@@ -65,7 +65,9 @@ func TestAViewOfNothingAnswersEverything(t *testing.T) {
 		if v.Len() != 0 || v.Count() != 0 || first || last || v.Sum() != 0 || v.Clone().Len() != 0 || v.Tail(3).Len() != 0 {
 			t.Errorf("%s: it holds something", name)
 		}
-		for what, x := range map[string]float64{"mean": v.Mean(), "min": v.Min(), "max": v.Max(), "rate": v.Rate(), "described mean": v.Describe().Mean} {
+		for what, x := range map[string]float64{
+			"mean": v.Mean(), "min": v.Min(), "max": v.Max(), "rate": v.Rate(), "described mean": v.Describe().Mean,
+		} {
 			if !math.IsNaN(x) {
 				t.Errorf("%s: %s is %v, want NaN", name, what, x)
 			}
@@ -98,7 +100,9 @@ func TestStatisticsOfNumbers(t *testing.T) {
 
 func TestStatisticsOfTextsAreNotNumbers(t *testing.T) {
 	v := textsAt("b", "a", "b", "a", "c")
-	for what, x := range map[string]float64{"sum": v.Sum(), "mean": v.Mean(), "min": v.Min(), "max": v.Max(), "rate": v.Rate(), "value": v.At(0).Value} {
+	for what, x := range map[string]float64{
+		"sum": v.Sum(), "mean": v.Mean(), "min": v.Min(), "max": v.Max(), "rate": v.Rate(), "value": v.At(0).Value,
+	} {
 		if !math.IsNaN(x) {
 			t.Errorf("%s is %v, want NaN", what, x)
 		}
@@ -112,7 +116,8 @@ func TestStatisticsOfTextsAreNotNumbers(t *testing.T) {
 	equal(t, "texts", texts(v), []string{"b", "a", "b", "a", "c"})
 	equal(t, "texts of numbers", len(texts(seconds(1))), 0)
 	d := v.Describe()
-	equal(t, "the first of equally frequent", d, Description{Kind: metric.KindDatasource, Count: 5, Unique: 3, Top: "b", Freq: 2})
+	want := Description{Kind: metric.KindDatasource, Count: 5, Unique: 3, Top: "b", Freq: 2}
+	equal(t, "the first of equally frequent", d, want)
 }
 
 func TestIterationEndsWhenItsLoopDoes(t *testing.T) {

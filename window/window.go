@@ -46,6 +46,7 @@ type Window struct {
 	// pointers for: of ten thousand windows none is in the processor's caches, and each pointer costs a wait.
 	mu        sync.Mutex
 	number    uint64 // the first message that the newest state belongs to
+	message   uint64 // the last message
 	state            // the newest
 	oldest    metric.Ticks
 	newest    metric.Ticks
@@ -67,12 +68,11 @@ type Window struct {
 	maxTextBytes int
 	textBytes    int64 // of the newest state's texts
 
-	message uint64 // the last that was appended
-	past    Past   // complete
-	held    int64  // bytes of the newest state's chunks
-	pinned  int64  // bytes, at most, of chunks that only marks hold
-	dead    int64  // bytes of chunks before the first span that the spine still pins
-	booked  int64  // at the budget
+	past    Past  // complete
+	held    int64 // bytes of the newest state's chunks
+	pinned  int64 // bytes, at most, of chunks that only marks hold
+	dead    int64 // bytes of chunks before the first span that the spine still pins
+	booked  int64 // at the budget
 	budget  *Budget
 	scratch []uint64
 
