@@ -121,7 +121,7 @@ func (d *Demo) bobImpulses() impulsesOf {
 				return nil
 			},
 		},
-		d.display.impulse("bob.display", []metric.URI{busy, score}),
+		d.display.impulse("display", []metric.URI{busy, score}),
 	}
 }
 
