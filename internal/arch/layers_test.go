@@ -40,6 +40,7 @@ var layers = []layer{
 	{folder: "connection/connectiontest", rank: 8},
 	{folder: "hub/hubtest", rank: 8},
 
+	{folder: "internal/admin", rank: 9, only: []string{"metric", "connection", "hub"}},
 	{folder: "internal/arch", rank: 9},
 	{folder: "internal/bench", rank: 9},
 	{folder: "internal/check", rank: 9},
