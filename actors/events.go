@@ -129,21 +129,27 @@ func (e HookDenied) String() string {
 	return fmt.Sprintf("%v; next try in %s", e.Err, e.RetryIn)
 }
 
-// MemoryPressure is a limit of memory that cost windows their oldest samples.
+// MemoryPressure is a limit of memory that cost windows their oldest samples, or a run the oldest of its messages.
 type MemoryPressure struct {
-	// URI is the window that was cut, empty when the session's limit cut several.
+	// URI is the window that was cut. It and Impulse are empty when the session's limit cut several windows.
 	URI metric.URI
-	// Used and Limit are bytes: of the session's windows when the limit was passed, and what is allowed. Zero for
-	// a limit of one window.
+	// Impulse is the impulse whose merged trigger held too much; Messages is how many left it.
+	Impulse  string
+	Messages int
+	// Used and Limit are bytes of windows and queued triggers: when the limit was passed, and what is allowed. Zero
+	// for a limit of one window or trigger.
 	Used, Limit int64
 }
 
 // String returns the event as one line.
 func (e MemoryPressure) String() string {
-	if e.URI != "" {
+	switch {
+	case e.URI != "":
 		return fmt.Sprintf("window of %q is at its limit: the oldest samples go", string(e.URI))
+	case e.Impulse != "":
+		return fmt.Sprintf("impulse %q: the oldest %d messages left a merged trigger", e.Impulse, e.Messages)
 	}
-	return fmt.Sprintf("windows hold %d bytes of %d allowed: the oldest samples go", e.Used, e.Limit)
+	return fmt.Sprintf("windows and queued triggers hold %d bytes of %d allowed: the oldest samples go", e.Used, e.Limit)
 }
 
 // KindChange is a metric that was deleted and made anew as the other kind.

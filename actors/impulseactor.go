@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"errors"
+
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/komstream/komstream/impulse"
 	"go.uber.org/zap"
@@ -65,7 +67,7 @@ func (a *impulseActor) run(c actor.Context) {
 		if !ok {
 			return
 		}
-		out := a.runner.Run(a.box.ctx, trigger)
+		out := a.execute(trigger)
 		a.settle(trigger, out)
 		ended := clock.Now()
 		if change := a.box.done(began, ended, out.Err); change.Changed() {
@@ -76,9 +78,31 @@ func (a *impulseActor) run(c actor.Context) {
 	c.Send(c.Self(), runTriggers)
 }
 
+// errGoexit fails a run whose function ended its goroutine.
+var errGoexit = errors.New("impulse: function ended its goroutine (runtime.Goexit)")
+
+// execute runs the function. When that ends the goroutine the run counts as failed, and the actor goes on with the
+// next on another one.
+func (a *impulseActor) execute(t impulse.Trigger) (out impulse.Outcome) {
+	returned := false
+	defer func() {
+		if !returned {
+			a.settle(t, impulse.Outcome{Err: errGoexit})
+			a.box.abandon(a.box.s.config.Clock.Now())
+			a.box.send()
+		}
+	}()
+	out = a.runner.Run(a.box.ctx, t)
+	returned = true
+	return out
+}
+
 // settle sends what a run emitted and reports what it could not.
 func (a *impulseActor) settle(t impulse.Trigger, out impulse.Outcome) {
 	s, name := a.box.s, a.box.impulse.Name
+	if shed := t.Shed(); shed > 0 {
+		s.notePressure(MemoryPressure{Impulse: name, Messages: shed})
+	}
 	if out.Err != nil {
 		post(s.events, zap.WarnLevel, s.config.Events.Failed, RunFailure{Impulse: name, Number: t.Cut, Err: out.Err})
 	}

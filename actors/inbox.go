@@ -216,6 +216,20 @@ func (b *inbox) settle() {
 	}
 }
 
+// oldest returns the least outstanding cut, if there is one.
+func (b *inbox) oldest() (cut uint64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pending.Oldest()
+}
+
+// squeeze merges what waits into one trigger, which keeps a bounded part of its messages.
+func (b *inbox) squeeze() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pending.Squeeze()
+}
+
 // cuts appends the outstanding cuts.
 func (b *inbox) cuts(dst []uint64) []uint64 {
 	b.mu.Lock()

@@ -103,16 +103,26 @@ func (m *mailbox) run() {
 // step invokes messages until there is none, the budget is used up or one panics. It reports whether to go on.
 func (m *mailbox) step(budget *int) (more bool) {
 	var message any
+	ended := false
 	defer func() {
 		if reason := recover(); reason != nil {
 			m.invoker.EscalateFailure(reason, message)
 			more = true
+		} else if !ended {
+			m.dispatcher.Schedule(m.turn) // the actor's code ended the goroutine: go on with another
 		}
 	}()
+	more = m.invokeAll(budget, &message)
+	ended = true
+	return more
+}
+
+// invokeAll is step without the care for what panics; message is what is being invoked.
+func (m *mailbox) invokeAll(budget *int, message *any) (more bool) {
 	for {
 		if m.hasSystem.Load() {
-			for message = range m.takeSystem {
-				m.invokeSystem(message)
+			for *message = range m.takeSystem {
+				m.invokeSystem(*message)
 			}
 			continue
 		}
@@ -127,10 +137,10 @@ func (m *mailbox) step(budget *int) (more bool) {
 			return false
 		}
 		*budget--
-		message = m.drained[m.next]
+		*message = m.drained[m.next]
 		m.drained[m.next] = nil
 		m.next++
-		m.invoker.InvokeUserMessage(message)
+		m.invoker.InvokeUserMessage(*message)
 	}
 }
 

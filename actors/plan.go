@@ -22,6 +22,7 @@ type plan struct {
 	boxes  []*inbox // by handle; nil: free
 	free   []int32  // handles to use again
 	turns  []func() // of impulses to be woken, while triggers are given out
+	queued backlog  // messages that triggers may hold
 }
 
 // slot is one subscribed metric.
@@ -129,20 +130,37 @@ func (p *plan) deliver(handle int32, triggers []impulse.Trigger) {
 	}
 }
 
-// renew replaces the router by a new one that goes on counting messages. What the old one held goes into the trigger
-// that every impulse gets when its windows are loaded again.
+// renew replaces the router by a new one that goes on counting messages. What the old one held is reported as
+// discarded: the windows show it once they are loaded again, but no trigger does.
 func (p *plan) renew() {
 	for handle, box := range p.boxes {
 		if box != nil {
-			c := p.router.Remove(int32(handle))
-			c.Coalesced, c.Discarded = c.Coalesced+c.Discarded, 0
-			box.noteRouter(c)
+			box.noteRouter(p.router.Remove(int32(handle)))
 		}
 	}
 	number := p.router.Number()
 	p.router = &router.Router{}
 	p.router.SetNumber(number)
 }
+
+// prune brings the account of queued messages up to date. It returns the inbox with the oldest outstanding cut, or
+// nil when no trigger waits or runs.
+func (p *plan) prune() (oldest *inbox) {
+	least := p.router.Unflushed()
+	for _, box := range p.boxes {
+		if box == nil {
+			continue
+		}
+		if cut, ok := box.oldest(); ok && cut < least {
+			least, oldest = cut, box
+		}
+	}
+	p.queued.prune(least)
+	return oldest
+}
+
+// used returns the bytes of windows and queued messages.
+func (p *plan) used() int64 { return p.budget.Used() + p.queued.bytes }
 
 // oldestFirst returns the slots by the time of their oldest sample; empty windows are left out.
 func (p *plan) oldestFirst() []*slot {

@@ -121,10 +121,18 @@ func (p *pool) close() {
 }
 
 func (p *pool) work() {
-	defer p.gone.Done()
+	ended := false
+	defer func() {
+		if !ended {
+			go p.work() // a turn ended the goroutine, as t.FailNow in an impulse's function does
+			return
+		}
+		p.gone.Done()
+	}()
 	for {
 		turn := p.take()
 		if turn == nil {
+			ended = true
 			return
 		}
 		turn()

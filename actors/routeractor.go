@@ -2,6 +2,7 @@ package actors
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/komstream/komstream/impulse"
@@ -81,7 +82,7 @@ func (a *routerActor) drain(c actor.Context) {
 	a.flush()
 	a.batch = batch
 	clear(batch)
-	if a.plan.budget.Over() > 0 {
+	if a.plan.used() > a.s.config.MemoryLimit {
 		a.relieve(c)
 	}
 	if more {
@@ -111,6 +112,9 @@ func (a *routerActor) route(c actor.Context, m *impulse.Message, now metric.Tick
 	}
 	a.row.value = metric.Value{}
 	a.plan.router.Route(m)
+	if a.plan.queued.add(m.Number, sizeOf(m)) {
+		a.plan.prune()
+	}
 	a.s.counts.messages.Add(1)
 	a.s.counts.updates.Add(uint64(len(m.Rows)))
 }
@@ -282,20 +286,46 @@ func (a *routerActor) expire(c actor.Context) {
 	}
 }
 
-// relieve frees memory where the session's limit is passed: the oldest samples of all windows go, down to a
-// twentieth below the limit, so that this need not happen at every message.
+// relieve frees memory where the session's limit is passed, down to a twentieth below it, so that this need not happen
+// at every message. First the triggers of impulses that hang are merged, those that hold the oldest messages first,
+// since merging loses the fewest; then the oldest samples of all windows go.
 func (a *routerActor) relieve(c actor.Context) {
-	budget := a.plan.budget
-	a.s.notePressure(MemoryPressure{Used: budget.Used(), Limit: a.s.config.MemoryLimit})
-	need := budget.Over() + a.s.config.MemoryLimit/20
-	for _, slot := range a.plan.oldestFirst() {
-		before := budget.Used()
+	p, limit := a.plan, a.s.config.MemoryLimit
+	for squeezed := map[*inbox]bool{}; ; {
+		oldest := p.prune()
+		if p.used() <= limit {
+			return
+		}
+		if oldest == nil || squeezed[oldest] {
+			break
+		}
+		oldest.squeeze()
+		squeezed[oldest] = true
+	}
+	a.s.notePressure(MemoryPressure{Used: p.used(), Limit: limit})
+	need := p.used() - limit + limit/20
+	for _, slot := range p.oldestFirst() {
+		before := p.budget.Used()
 		a.on(c, slot, func(w *window.Window) { w.DropOldest(need) })
-		if need -= before - budget.Used(); need <= 0 {
+		if need -= before - p.budget.Used(); need <= 0 {
 			return
 		}
 	}
 }
+
+// sizeOf returns about how many bytes a message holds.
+func sizeOf(m *impulse.Message) (bytes int64) {
+	bytes = messageBytes + rowBytes*int64(len(m.Rows))
+	for i := range m.Rows {
+		bytes += int64(m.Rows[i].Value.Len())
+	}
+	return bytes
+}
+
+const (
+	messageBytes = int64(unsafe.Sizeof(impulse.Message{}))
+	rowBytes     = int64(unsafe.Sizeof(impulse.Row{}))
+)
 
 // rebuild is a new incarnation's start: new windows in new actors, everything held until it is loaded again.
 func (a *routerActor) rebuild(c actor.Context) {
