@@ -55,9 +55,9 @@ var printed = map[string][]string{
 		`bob:cpu +is 40 now: I am at 30, Bob is at 40`,
 	},
 	"backend": {
-		`POST /readings/boiler\.pressure 1\.20: 202 Accepted *`,
+		`POST /readings/boiler\.pressure\?at=2026-11-24T10:00:00Z 1\.20: 202 Accepted *`,
 		`the clerk has heard of boiler\.pressure 1\.31`,
-		`POST /readings/boiler\.pressure high: 400 Bad Request .*`,
+		`POST .* high: 400 Bad Request .*`,
 		`GET /readings/boiler\.pressure : 200 OK 1\.31 1\.25 1\.20`,
 		`GET /readings/boiler\.colour : 404 Not Found .*`,
 		`GET /status : 200 OK live, 3 samples acknowledged, 0 waiting`,

@@ -1,9 +1,9 @@
 // Backend embeds a session in an HTTP service that runs actors of its own. The service has a protoactor system
 // already; the session moves into it, and the service's actors and komstream's can send to each other.
 //
-//	POST /readings/{uri}  records the number in the body: Session.Send
-//	GET  /readings/{uri}  the newest readings, from the hub: Session.History
-//	GET  /status          how the session is doing: Session.Stats
+//	POST /readings/{uri}?at=TIME  records the number in the body: Session.Send
+//	GET  /readings/{uri}          the newest readings, from the hub: Session.History
+//	GET  /status                  how the session is doing: Session.Stats
 //
 // A session is safe for concurrent use, so all handlers share one. A handler passes the context of its request on: a
 // caller who goes away, or a hub that is slow, ends the call and holds nothing up. Order matters at the end: first
@@ -40,8 +40,10 @@ type service struct{ session *komstream.Session }
 func (s *service) record(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64))
 	if err == nil {
-		// Text of digits is a number, and other text an error that names the rule.
-		err = s.session.Send(r.Context(), metric.Datapoint(metric.URI(r.PathValue("uri")), time.Now(), string(body)))
+		// Number and time may be text; what is none is an error that names the rule. The caller tells the time, since
+		// two readings that reached the service within a millisecond would be one if it was time.Now().
+		uri := metric.URI(r.PathValue("uri"))
+		err = s.session.Send(r.Context(), metric.Datapoint(uri, r.URL.Query().Get("at"), string(body)))
 	}
 	if err != nil {
 		http.Error(w, err.Error(), statusOf(err))
@@ -59,12 +61,12 @@ func (s *service) history(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintln(&text, sample.Value)
 	}
-	fmt.Fprint(w, text.String())
+	_, _ = fmt.Fprint(w, text.String())
 }
 
 func (s *service) status(w http.ResponseWriter, _ *http.Request) {
 	stats := s.session.Stats()
-	fmt.Fprintf(w, "%s, %d samples acknowledged, %d waiting\n", stats.State,
+	_, _ = fmt.Fprintf(w, "%s, %d samples acknowledged, %d waiting\n", stats.State,
 		stats.Outbound.Acknowledged, stats.Outbound.Queued+stats.Outbound.InFlight)
 }
 

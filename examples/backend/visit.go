@@ -29,8 +29,8 @@ func visit(ctx context.Context, base string, session *komstream.Session, heard <
 		fmt.Printf("%s %s %s: %s %s\n", method, path, body, answer.Status, strings.Join(strings.Fields(string(text)), " "))
 		return err
 	}
-	for _, bar := range []string{"1.20", "1.25", "1.31"} {
-		if err := ask(http.MethodPost, "/readings/boiler.pressure", bar); err != nil {
+	for minute, bar := range []string{"1.20", "1.25", "1.31"} {
+		if err := ask(http.MethodPost, fmt.Sprintf("/readings/boiler.pressure?at=2026-11-24T10:%02d:00Z", minute), bar); err != nil {
 			return err
 		}
 		select {
@@ -41,7 +41,7 @@ func visit(ctx context.Context, base string, session *komstream.Session, heard <
 		}
 	}
 	return errors.Join(
-		ask(http.MethodPost, "/readings/boiler.pressure", "high"),
+		ask(http.MethodPost, "/readings/boiler.pressure?at=2026-11-24T10:03:00Z", "high"),
 		ask(http.MethodGet, "/readings/boiler.pressure", ""),
 		ask(http.MethodGet, "/readings/boiler.colour", ""),
 		session.Flush(ctx), // so that the status is the same every time
