@@ -39,11 +39,11 @@ var layers = []layer{
 	{folder: "impulse/impulsetest", rank: 8},
 	{folder: "connection/connectiontest", rank: 8},
 	{folder: "hub/hubtest", rank: 8},
+	{folder: "internal/check", rank: 8},
 
 	{folder: "internal/admin", rank: 9, only: []string{"metric", "connection", "hub"}},
 	{folder: "internal/arch", rank: 9},
 	{folder: "internal/bench", rank: 9},
-	{folder: "internal/check", rank: 9},
 	{folder: "internal/demo", rank: 9},
 
 	{folder: "cmd", rank: 10},
