@@ -82,7 +82,7 @@ func runDemo(c *cobra.Command, dir string, f demoFlags) error {
 		return errors.Join(err, printErr)
 	}
 	for _, text := range result.Faults[:min(len(result.Faults), 5)] {
-		fmt.Fprintln(c.ErrOrStderr(), "wrong: "+text)
+		out.progress("wrong: " + text)
 	}
 	if err == nil {
 		err = result.Check()
@@ -107,7 +107,7 @@ func (o *output) progress(text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.live {
-		fmt.Fprintln(o.notes, text)
+		_ = say(o.notes, "%s", text) // a demo that nobody can follow goes on
 	}
 }
 

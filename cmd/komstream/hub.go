@@ -59,7 +59,9 @@ func serve(c *cobra.Command, dir string, log *zap.Logger, config hub.Config) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.Close()) }()
-	fmt.Fprintf(c.OutOrStdout(), "listening on http://%s\n", h.Addr())
+	if err := say(c.OutOrStdout(), "listening on http://%s", h.Addr()); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	log.Info("stopping")
 	return nil

@@ -26,13 +26,14 @@ func newKeys() *cobra.Command {
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			fmt.Fprintln(c.ErrOrStderr(), "making a 4096-bit key, which takes some seconds …")
+			if err := say(c.ErrOrStderr(), "making a 4096-bit key, which takes some seconds …"); err != nil {
+				return err
+			}
 			key, err := connection.LoadOrCreateKey(out)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(c.OutOrStdout(), key.Public())
-			return nil
+			return say(c.OutOrStdout(), "%s", key.Public())
 		},
 	}
 	create.Flags().StringVar(&out, "out", "key.priv", "file of the private key")
@@ -46,9 +47,10 @@ func newKeys() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(c.OutOrStdout(), public)
-			fmt.Fprintf(c.ErrOrStderr(), "%d bits, %s\n", public.Bits(), public.Fingerprint())
-			return nil
+			if err := say(c.OutOrStdout(), "%s", public); err != nil {
+				return err
+			}
+			return say(c.ErrOrStderr(), "%d bits, %s", public.Bits(), public.Fingerprint())
 		},
 	}
 	return group("keys", "Make and show the keys of agents", create, show)

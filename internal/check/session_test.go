@@ -127,12 +127,12 @@ func stream(t *testing.T, cuts int) {
 	}
 	defer session.Close()
 
-	send(t, ctx, rng, session, writer, func(part int) {
+	send(ctx, t, rng, session, writer, func(part int) {
 		if cuts > 0 && part > 0 && part < 1+cuts {
 			l.cut()
 		}
 	})
-	rest(t, ctx, session, writer)
+	rest(ctx, t, session, writer)
 	for _, s := range session.Stats().Impulses {
 		checker.Finish(s.Name, s.Counters)
 	}
@@ -149,7 +149,7 @@ func stream(t *testing.T, cuts int) {
 }
 
 // send streams samples with times that are mostly new, now and then late, early or repeated.
-func send(t *testing.T, ctx context.Context, rng *rand.Rand, me, friend *komstream.Session, between func(part int)) {
+func send(ctx context.Context, t *testing.T, rng *rand.Rand, me, friend *komstream.Session, between func(part int)) {
 	t.Helper()
 	for part := range 6 {
 		between(part)
@@ -185,7 +185,7 @@ func send(t *testing.T, ctx context.Context, rng *rand.Rand, me, friend *komstre
 }
 
 // rest waits until both are connected, everything is acknowledged, and nothing arrives or runs any more.
-func rest(t *testing.T, ctx context.Context, sessions ...*komstream.Session) {
+func rest(ctx context.Context, t *testing.T, sessions ...*komstream.Session) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
