@@ -150,6 +150,16 @@ func (p *peer) counters(name string) impulse.Counters {
 	return impulse.Counters{}
 }
 
+// infinite returns how many samples a window has counted that no float64 holds, asked of its actor.
+func (p *peer) infinite(uri metric.URI) uint64 {
+	p.w.t.Helper()
+	state, ok := actors.WindowOf(p.Session, uri)
+	if !ok {
+		p.w.t.Fatalf("no window of %s", uri)
+	}
+	return state.Stats.Infinite
+}
+
 // dp is a sample of a number, now; every call is a millisecond's later than the one before, in the bubble.
 func dp[N metric.Number](uri metric.URI, v N) metric.Sample {
 	return metric.Datapoint(uri, now(), v)
