@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type job interface {
 	execute(g *group)
 	// finish runs on the committer's goroutine after the sync, or with its error: it answers and notifies.
 	finish(g *group, err error)
+	// fail replaces finish's nil error where execute has panicked, and its changes have been undone.
+	fail()
 }
 
 // committer executes the jobs of some owners, one after the other, and stores them in groups.
@@ -97,24 +100,65 @@ func (c *committer) run() {
 	g := &group{hub: c.hub}
 	for c.take(g) {
 		for _, j := range g.jobs {
-			j.execute(g)
+			g.execute(j)
 		}
 		err := c.commit(g)
 		if err != nil {
-			for i := len(g.undo) - 1; i >= 0; i-- {
-				g.undo[i]()
-			}
+			g.undoTo(0)
 			c.noteRepair(g)
 		}
 		c.mu.Lock()
 		c.synced, c.lastErr = c.begun, err
 		c.done.Broadcast()
 		c.mu.Unlock()
-		for _, j := range g.jobs {
+		for i, j := range g.jobs {
 			j.finish(g, err)
+			if i%startEvery == startEvery-1 {
+				g.start()
+			}
 		}
 		g.reset()
 	}
+}
+
+// startEvery is after how many jobs the writing of what they queued is set off, so that the answers of a large group
+// do not wait for each other's fan-out.
+const startEvery = 64
+
+// execute executes a job. One that panics, by a fault of ours that some frame has found, leaves nothing behind and
+// ends nobody else's work.
+func (g *group) execute(j job) {
+	undo, records, samples := len(g.undo), len(g.batch.Records), len(g.batch.Samples)
+	drop, arrivals := len(g.batch.Drop), len(g.batch.Arrivals)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		g.hub.log.Error("a request panicked", zap.Any("panic", p), zap.Stack("stack"))
+		g.undoTo(undo)
+		g.batch.Records, g.batch.Samples = g.batch.Records[:records], g.batch.Samples[:samples]
+		g.batch.Drop, g.batch.Arrivals = g.batch.Drop[:drop], g.batch.Arrivals[:arrivals]
+		j.fail()
+	}()
+	j.execute(g)
+}
+
+// undoTo undoes the changes from the newest back to the n-th.
+func (g *group) undoTo(n int) {
+	for i := len(g.undo) - 1; i >= n; i-- {
+		g.undo[i]()
+	}
+	g.undo = g.undo[:n]
+}
+
+// start sets off the writing of what was queued.
+func (g *group) start() {
+	for _, o := range g.touched {
+		o.start()
+	}
+	clear(g.touched)
+	g.touched = g.touched[:0]
 }
 
 // take waits for jobs and begins a group with them.
@@ -168,13 +212,10 @@ func (c *committer) noteRepair(g *group) {
 
 // reset makes g ready for the next group, after everything that was queued has been set off.
 func (g *group) reset() {
-	for _, o := range g.touched {
-		o.start()
-	}
+	g.start()
 	clear(g.jobs)
-	clear(g.undo)
-	clear(g.touched)
-	g.jobs, g.undo, g.touched = g.jobs[:0], g.undo[:0], g.touched[:0]
+	clear(g.undo[:cap(g.undo)])
+	g.jobs, g.undo = g.jobs[:0], g.undo[:0]
 	if len(g.batch.Samples) > 64<<10 {
 		g.batch = store.Batch{}
 	}
@@ -189,6 +230,10 @@ type call struct {
 }
 
 func (c *call) execute(g *group) { c.err = c.change(g) }
+
+func (c *call) fail() { c.err = errInternal }
+
+var errInternal = errors.New("hub: internal error")
 
 func (c *call) finish(_ *group, err error) {
 	if c.err == nil {

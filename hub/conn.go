@@ -34,25 +34,25 @@ type conn struct {
 	ws      *websocket.Conn
 	session *session
 	out     *outbox
-	resends bool // the agent announced our additions: its sequences tell resends
+	// features is what the agent announced. Where that is not empty its sequences tell resends.
+	features wire.Features
 
 	leaving atomic.Bool  // nothing new is executed
 	closing atomic.Bool  // a close frame was sent
 	heard   atomic.Int64 // when something was last received, unix nanoseconds
 
 	// What has been handed to a committer and is not answered yet.
-	mu       sync.Mutex
-	fewer    sync.Cond
-	flying   int
-	bytes    int
-	with     *committer // all of it
-	finished chan struct{}
+	mu     sync.Mutex
+	fewer  sync.Cond
+	flying int
+	bytes  int
+	with   *committer // all of it
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
 
 func (h *Hub) newConn(ws *websocket.Conn, features wire.Features) *conn {
-	c := &conn{hub: h, ws: ws, resends: features.String() != "", finished: make(chan struct{})}
+	c := &conn{hub: h, ws: ws, features: features}
 	c.fewer.L = &c.mu
 	c.out = newOutbox(c)
 	return c
@@ -60,7 +60,6 @@ func (h *Hub) newConn(ws *websocket.Conn, features wire.Features) *conn {
 
 // serve reads requests until the socket ends.
 func (c *conn) serve() {
-	defer close(c.finished)
 	defer c.cut()
 	c.ws.SetReadLimit(readLimit)
 	c.alive()
@@ -156,13 +155,13 @@ func (c *conn) handle(frame []byte) {
 	req, refused := r.decoder.DecodeRequest(frame)
 	if refused != nil {
 		c.refuse(refused)
-		requests.Put(r)
+		r.release()
 		return
 	}
 	if req.Action == wire.ActionRequestData {
 		c.landAll()
 		c.history(req)
-		requests.Put(r)
+		r.release()
 		c.out.wait()
 		return
 	}
@@ -184,6 +183,9 @@ func (c *conn) refuse(r *wire.Refusal) {
 	}
 	c.out.send(entry{frame: wire.AppendRefusal(nil, c.hub.seqs.Next(), r)})
 }
+
+// resends reports whether the agent's sequences tell resends.
+func (c *conn) resends() bool { return c.features.String() != "" }
 
 func (c *conn) respond(irt wire.Seq, r wire.Response) {
 	c.out.send(entry{frame: wire.AppendResponse(nil, c.hub.seqs.Next(), irt, r)})

@@ -55,6 +55,8 @@ type Hub struct {
 	closeOnce  sync.Once
 	closeErr   error
 
+	stats counters
+
 	mu       sync.Mutex
 	sessions map[string]*session
 	conns    map[*conn]bool

@@ -20,7 +20,6 @@ type outbox struct {
 	running bool
 	marked  bool // in the list of a group that will start it
 	closed  bool
-	dropped uint64 // notifications that were not queued, nor replayed
 
 	// lag holds the owners whose notifications did not fit. They are read from the arrival log once the queue is
 	// empty, and nothing of these owners is queued until then, so that the order stays.
@@ -94,6 +93,7 @@ func (o *outbox) push(e entry, touched *[]*outbox) {
 		return
 	}
 	o.pushes += len(e.frame)
+	o.conn.hub.stats.queued.Add(1)
 	o.entries = append(o.entries, e)
 	o.mark(touched)
 }

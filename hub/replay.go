@@ -62,9 +62,7 @@ func (o *outbox) replay() {
 
 // lose counts messages that the log holds no more.
 func (o *outbox) lose(owner *user, n uint64) {
-	o.mu.Lock()
-	o.dropped += n
-	o.mu.Unlock()
+	o.conn.hub.stats.lost.Add(n)
 	o.conn.hub.log.Warn("a slow subscriber missed messages that are no longer in the arrival log",
 		zap.String("user", o.conn.session.agent.user.name), zap.String("owner", owner.name), zap.Uint64("messages", n))
 }
@@ -76,6 +74,7 @@ func (o *outbox) writeReplayed(n *notice, which []int) bool {
 		return true
 	}
 	e := entry{frame: n.frame(h, o.conn.session, which), notice: n, which: which, version: version}
+	h.stats.replayed.Add(1)
 	o.mu.Lock()
 	o.pushes += len(e.frame)
 	o.mu.Unlock()

@@ -42,6 +42,11 @@ func ownURI(uri metric.URI, u *user) (metric.URI, bool) {
 
 func (r *request) execute(g *group) {
 	u := r.conn.session.agent.user
+	if r.req.Action == wire.ActionDeleteURI && !r.conn.features.Has(wire.FeatureDelete) {
+		r.answer = refusal(wire.StatusProtocol, wire.CodeUnsupportedAction,
+			"unsupported action: "+wire.FeaturesHeader+" did not announce "+wire.FeatureDelete)
+		return
+	}
 	switch r.req.Action {
 	case wire.ActionSendDpData, wire.ActionSendDsData, wire.ActionSendMultiData, wire.ActionDeleteURI:
 		r.once(g, u.model)
@@ -58,7 +63,7 @@ func (r *request) execute(g *group) {
 // not announce our additions choose a new node for each sequence, which would be a table without end.
 func (r *request) once(g *group, m *model) {
 	key, t, ok := seenOf(r.conn.session.agent, r.req.Seq)
-	ok = ok && r.conn.resends
+	ok = ok && r.conn.resends()
 	before := m.seen[key]
 	if ok && before.executed(t) {
 		r.answer = executed
@@ -84,6 +89,10 @@ func (r *request) once(g *group, m *model) {
 	})
 }
 
+func (r *request) fail() {
+	r.answer, r.notices = refusal(wire.StatusExecution, 1, "internal error"), nil
+}
+
 func (r *request) finish(g *group, err error) {
 	if err != nil {
 		r.answer, r.notices = unavailable, nil
@@ -100,6 +109,7 @@ func (r *request) finish(g *group, err error) {
 // release gives the request's memory back.
 func (r *request) release() {
 	r.conn, r.req, r.notices, r.size = nil, nil, nil, 0
+	r.decoder.Release()
 	requests.Put(r)
 }
 

@@ -118,6 +118,7 @@ func stored(v metric.Value) metric.Value {
 // whom to notify. Those of new metrics are notified apart.
 func (r *request) store(g *group, m *model, writes []write) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.position++
 	position := m.position
 	arrival := store.Arrival{
@@ -142,8 +143,9 @@ func (r *request) store(g *group, m *model, writes []write) {
 		}
 		(*to).add(n, w.value)
 	}
-	m.mu.Unlock()
 	g.batch.Arrivals = append(g.batch.Arrivals, arrival)
+	g.hub.stats.messages.Add(1)
+	g.hub.stats.samples.Add(uint64(len(writes)))
 	for _, n := range [...]*notice{existing, created} {
 		if n.order() {
 			r.notices = append(r.notices, n)

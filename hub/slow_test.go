@@ -66,6 +66,9 @@ func TestSlowSubscriberLosesNothing(t *testing.T) {
 			t.Fatalf("the slow one, message %d at %d: %s", i, f.Pos, diff)
 		}
 	}
+	if s := h.Stats(); s.Replayed == 0 || s.Lost != 0 || s.Queued+s.Replayed != 2*messages {
+		t.Errorf("stats %+v, want some replayed, none lost and %d in all", s, 2*messages)
+	}
 	// Having caught up, it is served live again.
 	writer.send(4200, ds("m", messages, "live"))
 	if diff := cmp.Diff([]string{"m=live"}, readFrame(t, slow).items()); diff != "" {
