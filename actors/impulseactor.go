@@ -16,6 +16,7 @@ const runsPerTurn = 16
 type impulseActor struct {
 	box    *inbox
 	runner *impulse.Runner
+	watch  stopwatch
 }
 
 func impulseProps(box *inbox) *actor.Props {
@@ -54,28 +55,27 @@ func (a *impulseActor) start(c actor.Context) {
 		panic(err) // Bind has checked all of it
 	}
 	a.runner = runner
+	a.watch = stopwatch{clock: s.config.Clock, always: a.box.impulse.MinExecDelta > 0}
 	a.box.abandon(s.config.Clock.Now())
 	a.run(c)
 }
 
 // run runs what waits, as far as one turn goes.
 func (a *impulseActor) run(c actor.Context) {
-	clock := a.box.s.config.Clock
-	began := clock.Now()
-	for range runsPerTurn {
-		trigger, ok := a.box.next(began)
-		if !ok {
-			return
-		}
+	trigger, ok := a.box.next(a.watch.begin())
+	for left := runsPerTurn; ok; left-- {
 		out := a.execute(trigger)
 		a.settle(trigger, out)
-		ended := clock.Now()
-		if change := a.box.done(began, ended, out.Err); change.Changed() {
+		ended, took := a.watch.end(out.Err != nil)
+		if change := a.box.done(ended, took, out.Err); change.Changed() {
 			a.reportBreaker(change)
 		}
-		began = ended
+		if left == 1 {
+			c.Send(c.Self(), runTriggers)
+			return
+		}
+		trigger, ok = a.box.next(a.watch.begin())
 	}
-	c.Send(c.Self(), runTriggers)
 }
 
 // errGoexit fails a run whose function ended its goroutine.

@@ -146,11 +146,11 @@ func (b *inbox) sleep(pause time.Duration) {
 	b.timer = b.s.config.Clock.AfterFunc(pause, b.wake)
 }
 
-// done ends a run.
-func (b *inbox) done(began, ended time.Time, err error) impulse.BreakerChange {
+// done ends a run, at a time and with what it took.
+func (b *inbox) done(ended time.Time, took time.Duration, err error) impulse.BreakerChange {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.timing.add(ended.Sub(began))
+	b.timing.add(took)
 	if err != nil {
 		b.lastErr = err
 	}

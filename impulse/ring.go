@@ -1,15 +1,20 @@
 package impulse
 
-// ring is a queue of triggers in a circle of memory that doubles when full and halves when three quarters are empty, so
-// that a burst does not leave its memory behind. It starts without memory.
+// ring is a queue of triggers in a circle of memory that doubles when full. From keptRing on it halves when three
+// quarters are empty, so that a burst does not leave its memory behind; below, it keeps what it has, since the router
+// hands out what it has drained together and a queue that is emptied each time would grow anew each time. It starts
+// without memory.
 type ring struct {
 	buf  []Trigger // its length is zero or a power of two
 	head int       // index of the oldest
 	n    int
 }
 
-// smallestRing is the size below which a ring does not shrink.
-const smallestRing = 4
+// smallestRing is the first size of a ring, keptRing the one below which it does not shrink: 2.5 kB.
+const (
+	smallestRing = 4
+	keptRing     = 64
+)
 
 // at returns the i-th oldest, in place.
 func (r *ring) at(i int) *Trigger { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
@@ -29,7 +34,7 @@ func (r *ring) pop() Trigger {
 	*slot = Trigger{} // it holds pointers
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
-	if len(r.buf) > smallestRing && r.n <= len(r.buf)/4 {
+	if len(r.buf) > keptRing && r.n <= len(r.buf)/4 {
 		r.resize(len(r.buf) / 2)
 	}
 	return t

@@ -227,7 +227,7 @@ func TestRingShrinksAfterABurst(t *testing.T) {
 		for r.n > 0 {
 			r.pop()
 		}
-		if len(r.buf) > smallestRing {
+		if len(r.buf) > keptRing {
 			t.Fatalf("seed %d: an empty ring keeps %d places", seed, len(r.buf))
 		}
 	}
