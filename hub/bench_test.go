@@ -48,7 +48,7 @@ func BenchmarkIngest(b *testing.B) {
 	for _, c := range []struct{ writers, samples, window int }{{1, 1, 1}, {16, 1, 64}, {16, 10, 64}} {
 		b.Run(fmt.Sprintf("writers=%d/samples=%d/window=%d", c.writers, c.samples, c.window), func(b *testing.B) {
 			h := hubtest.New(b)
-			cookie := login(b, h, "alice", h.User("alice"))
+			cookie := enter(b, h, "alice")
 			var sockets []*websocket.Conn
 			for range c.writers {
 				sockets = append(sockets, benchSocket(b, h, cookie))
@@ -97,14 +97,12 @@ func BenchmarkFanOut(b *testing.B) {
 	for _, subscribers := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("subscribers=%d", subscribers), func(b *testing.B) {
 			h := hubtest.New(b)
-			writer := benchSocket(b, h, login(b, h, "alice", h.User("alice")))
+			writer := benchSocket(b, h, enter(b, h, "alice"))
 			got := make(chan error, subscribers)
 			for range subscribers {
-				cookie, err := h.CookieOf("alice")
-				must(b, err)
-				ws := benchSocket(b, h, cookie)
+				ws := benchSocket(b, h, enter(b, h, "alice"))
 				must(b, ws.WriteMessage(websocket.TextMessage, wire.AppendHook(nil, benchSeqs.Next(), "m")))
-				_, err = skip(ws, 1, nil)
+				_, err := skip(ws, 1, nil)
 				must(b, err)
 				go func() {
 					for {

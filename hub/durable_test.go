@@ -69,7 +69,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 func TestLastNotificationIsTheStoredValue(t *testing.T) {
 	h := hubtest.New(t)
 	const writers, rounds = 6, 150
-	cookie := login(t, h, "alice", h.User("alice"))
+	cookie := enter(t, h, "alice")
 	watcher := dial(t, h, "alice", "")
 	var sockets []*client
 	for range writers {

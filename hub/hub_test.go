@@ -19,7 +19,7 @@ import (
 
 func TestSendHookFanOutHistory(t *testing.T) {
 	h := hubtest.New(t)
-	a, b := dial(t, h, "alice", ""), dial(t, h, "alice", "")
+	a, b := connect(t, h, login(t, h, "alice", h.User("alice")), ""), dial(t, h, "alice", "")
 	b.hook(4404, "cpu")
 	a.send(4200, dp("cpu", 1, "1.50"))
 	f := b.next()
@@ -139,7 +139,7 @@ func TestCompressionIsNotNegotiated(t *testing.T) {
 
 func TestFramesThatEndTheSocket(t *testing.T) {
 	h := hubtest.New(t)
-	cookie := login(t, h, "alice", h.User("alice"))
+	cookie := enter(t, h, "alice")
 	for name, c := range map[string]struct {
 		kind  int
 		frame string

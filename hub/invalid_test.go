@@ -131,7 +131,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{h: hubtest.New(t)}
 	w.bob = dial(t, w.h, "bob", "")
 	w.h.User("alice")
-	w.cookie = login(t, w.h, "alice", w.h.User("alice"))
+	w.cookie = enter(t, w.h, "alice")
 	must(t, w.h.Share(context.Background(), "bob", "sh", "alice"))
 	return w
 }

@@ -19,7 +19,7 @@ import (
 func TestSilentSocketsAreClosed(t *testing.T) {
 	h := hubtest.Start(t, hub.Config{MemoryStore: true, PingInterval: 20 * time.Millisecond})
 	alive := dial(t, h, "alice", "")
-	silent := stalled(t, h, login(t, h, "alice", h.User("alice"))) // reads nothing, so answers no ping
+	silent := stalled(t, h, enter(t, h, "alice")) // reads nothing, so answers no ping
 	for h.Stats().Sockets != 1 {
 		alive.quiet()
 	}
@@ -56,7 +56,7 @@ func TestCloseAnswersWhatIsUnderWay(t *testing.T) {
 func TestShutdownEndsWithItsContext(t *testing.T) {
 	h := hubtest.Start(t, hub.Config{MemoryStore: true, PushBytes: 64 << 10})
 	writer := dial(t, h, "alice", "")
-	slow := stalled(t, h, login(t, h, "alice", h.User("alice")))
+	slow := stalled(t, h, enter(t, h, "alice"))
 	must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendHook(nil, writer.seqs.Next(), "m")))
 	readFrame(t, slow)
 	for i := range 300 {

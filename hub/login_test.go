@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +14,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/komstream/komstream/connection"
 )
@@ -323,4 +327,53 @@ func FuzzReadLogin(f *testing.F) {
 			t.Fatalf("refusal %+v", refusal)
 		}
 	})
+}
+
+// TestNothingSecretIsLogged logs in, well and badly, and looks into the log.
+func TestNothingSecretIsLogged(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	h := start(t, Config{Logger: zap.New(core)})
+	ctx := context.Background()
+	key := testKey(t)
+	if err := h.AddUser(ctx, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.AddAgent(ctx, "alice", key.Public()); err != nil {
+		t.Fatal(err)
+	}
+	const kind = "application/x-www-form-urlencoded"
+	k := base64.StdEncoding.EncodeToString([]byte(key.Public().String()))
+	form := url.Values{"u": {"alice"}, "pv": {"1"}, "k": {k}}
+	var step1 struct{ Challenge []byte }
+	if err := json.Unmarshal(postLogin(h, kind, []byte(form.Encode())).Body.Bytes(), &step1); err != nil {
+		t.Fatal(err)
+	}
+	plaintext, err := key.Decrypt(step1.Challenge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := connection.ChallengeHash(plaintext)
+	signature, err := key.Sign(hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form.Set("c", base64.StdEncoding.EncodeToString(hash[:]))
+	form.Set("s", "AAAA")
+	if w := postLogin(h, kind, []byte(form.Encode())); w.Code != http.StatusForbidden || logs.Len() > 0 {
+		t.Errorf("a wrong signature: %d, logged %v, want 403 and nothing", w.Code, logs.All())
+	}
+	form.Set("s", base64.StdEncoding.EncodeToString(signature))
+	w := postLogin(h, kind, []byte(form.Encode()))
+	cookies := w.Result().Cookies()
+	if w.Code != http.StatusOK || len(cookies) != 1 || logs.Len() == 0 {
+		t.Fatalf("login: %d %s, logged %d", w.Code, w.Body, logs.Len())
+	}
+	for _, line := range logs.All() {
+		text := fmt.Sprint(line.Message, line.ContextMap())
+		for _, secret := range []string{cookies[0].Value, k, form.Get("c"), form.Get("s")} {
+			if strings.Contains(text, secret) {
+				t.Errorf("the log holds a secret: %s", text)
+			}
+		}
+	}
 }

@@ -37,11 +37,11 @@ func (o *outbox) replay() {
 	next := from.last + 1 // unless something is left
 	for i := range arrivals {
 		a := &arrivals[i]
+		if i == 0 && a.Position > from.next {
+			o.lose(owner, min(a.Position, from.last+1)-from.next)
+		}
 		if a.Position > from.last {
 			break // perhaps not synced yet, and not needed
-		}
-		if i == 0 && a.Position > from.next {
-			o.lose(owner, a.Position-from.next)
 		}
 		if n, which := s.noticeOf(owner, a); n != nil && !o.writeReplayed(n, which) {
 			return

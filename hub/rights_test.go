@@ -244,7 +244,7 @@ func TestPagesStopWithTheRight(t *testing.T) {
 	for i := range 60 {
 		alice.send(4200, ds("m", i, text))
 	}
-	slow := stalled(t, h, login(t, h, "bob", h.User("bob")))
+	slow := stalled(t, h, enter(t, h, "bob"))
 	must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendRequest(nil, alice.seqs.Next(), "alice:m", metric.MinTime, metric.MaxTime, 0)))
 	if f := readFrame(t, slow); f.status() != 4202 {
 		t.Fatal(f)

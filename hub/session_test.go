@@ -173,3 +173,39 @@ func TestStoredZeroHasNoSign(t *testing.T) {
 		t.Errorf("stored(text -0) = %s, %v", stored(text), err)
 	}
 }
+
+// TestLogIsTrimmedAndLossIsCounted lets the log forget what a lagging socket has yet to be told.
+func TestLogIsTrimmedAndLossIsCounted(t *testing.T) {
+	var c clock
+	c.pass(time.Hour)
+	s := memstore.New()
+	d := newDirectAt(t, s, c.now)
+	owner := d.conn.session.agent.user
+	for i := range 10 {
+		d.send(metric.Datapoint("m", time.Unix(int64(i), 0), i))
+		c.pass(time.Hour)
+	}
+	c.pass(20*time.Hour - time.Minute)
+	d.hub.sweep() // the log keeps 24 hours: the newest 4 were an hour apart
+	kept, err := s.Since(context.Background(), owner.id, 0, 100)
+	if err != nil || len(kept) != 4 {
+		t.Fatalf("the log keeps %d messages, %v, want 4", len(kept), err)
+	}
+	o := d.conn.out
+	d.conn.session.conn.Store(d.conn)
+	o.lag = map[*user]*lag{owner: {next: 3, last: 9}}
+	for len(o.lag) > 0 {
+		o.replay() // nothing is hooked: nothing is written
+	}
+	if lost := d.hub.Stats().Lost; lost != 4 {
+		t.Errorf("%d messages counted as lost, want 3 to 6", lost)
+	}
+	o.lag = map[*user]*lag{owner: {next: 1, last: 2}}
+	for len(o.lag) > 0 {
+		o.replay()
+	}
+	if lost := d.hub.Stats().Lost; lost != 6 {
+		t.Errorf("%d messages counted as lost, want two more", lost)
+	}
+	d.conn.session.conn.Store(nil)
+}

@@ -44,7 +44,7 @@ func TestSlowSubscriberLosesNothing(t *testing.T) {
 	const messages = 1500
 	h := hubtest.Start(t, hub.Config{MemoryStore: true, PushBytes: 64 << 10})
 	writer, fast := dial(t, h, "alice", ""), dial(t, h, "alice", "")
-	slow := stalled(t, h, login(t, h, "alice", h.User("alice")))
+	slow := stalled(t, h, enter(t, h, "alice"))
 	seq := writer.seqs.Next()
 	must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendHook(nil, seq, "m")))
 	if f := readFrame(t, slow); f.Action != "generic_response" {
@@ -83,7 +83,7 @@ func TestWithdrawalReachesQueuedPushes(t *testing.T) {
 	ctx := context.Background()
 	h := hubtest.Start(t, hub.Config{MemoryStore: true, PushBytes: 64 << 10})
 	alice := dial(t, h, "alice", "")
-	slow := stalled(t, h, login(t, h, "bob", h.User("bob")))
+	slow := stalled(t, h, enter(t, h, "bob"))
 	must(t, h.Share(ctx, "alice", "m", "bob"))
 	for _, uri := range []string{"alice:m", "own"} {
 		must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendHook(nil, alice.seqs.Next(), metric.URI(uri))))
