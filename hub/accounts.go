@@ -128,8 +128,8 @@ func (d *directory) mustAgent(id AgentID) (*agent, error) {
 	return nil, fmt.Errorf("hub: agent %q: %w", id, ErrNotFound)
 }
 
-// SuspendAgent denies an agent everything, closes its sockets, and keeps its hooks and cookies for [Hub.ActivateAgent].
-// When it returns, nothing more is handed to the agent's sockets.
+// SuspendAgent denies an agent everything, closes its sockets, and keeps its cookies, and its hooks for as long as those
+// of any session without a socket, for [Hub.ActivateAgent]. When it returns, nothing more is handed to the agent's sockets.
 func (h *Hub) SuspendAgent(ctx context.Context, id AgentID) error { return h.setActive(ctx, id, false) }
 
 // ActivateAgent ends a suspension.
@@ -154,7 +154,8 @@ func (h *Hub) setActive(ctx context.Context, id AgentID, active bool) error {
 	return nil
 }
 
-// RemoveAgent takes the authorisation from a key for good, with its cookies, sessions and hooks, and closes its sockets.
+// RemoveAgent takes the authorisation from a key for good, with its cookies, sessions and hooks, and closes its
+// sockets.
 func (h *Hub) RemoveAgent(ctx context.Context, id AgentID) error {
 	d := h.directory
 	d.changes.Lock()

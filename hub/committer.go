@@ -41,8 +41,11 @@ type committer struct {
 	done          sync.Cond
 }
 
-// groupJobs bounds a group, so that the first of a long queue are not answered with the last.
-const groupJobs = 4096
+// groupJobs and groupBytes bound a group, so that the first of a long queue are not answered with the last.
+const (
+	groupJobs  = 4096
+	groupBytes = 16 << 20 // of frames
+)
 
 // group is the jobs that share a sync.
 type group struct {
@@ -171,7 +174,13 @@ func (c *committer) take(g *group) bool {
 		}
 		c.wake.Wait()
 	}
-	n := min(len(c.queue), groupJobs)
+	n, bytes := 0, 0
+	for n < len(c.queue) && n < groupJobs && bytes < groupBytes {
+		if r, ok := c.queue[n].(*request); ok {
+			bytes += r.size
+		}
+		n++
+	}
 	g.jobs = append(g.jobs, c.queue[:n]...)
 	rest := copy(c.queue, c.queue[n:])
 	clear(c.queue[rest:])

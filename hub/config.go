@@ -37,7 +37,7 @@ type Config struct {
 	LogBytes int64
 	// PushBytes bounds the notifications that wait for one socket. Default 1 MiB.
 	PushBytes int
-	// WriteTimeout is how long one frame may take to be written before the socket is closed. Default 30 s.
+	// WriteTimeout is how long a write may take, for each begun 64 KiB, before the socket is closed. Default 30 s.
 	WriteTimeout time.Duration
 	// PingInterval is how often a silent socket is asked for a sign of life; after three without one it is closed.
 	// Default 30 s.

@@ -83,6 +83,7 @@ func (c *conn) serve() {
 		if buffer = frame[:0]; cap(buffer) > keepFrame {
 			buffer = nil
 		}
+		c.alive() // while the hub was busy with the frame it listened to nobody
 		if c.closing.Load() {
 			c.discard()
 			return
@@ -94,7 +95,7 @@ func (c *conn) serve() {
 var errBudget = errors.New("hub: too many bytes of frames are being read")
 
 // keepFrame bounds the memory that a quiet socket keeps for its next frame.
-const keepFrame = 16 << 10
+const keepFrame = 4 << 10
 
 func (c *conn) alive() {
 	now := time.Now()

@@ -64,30 +64,38 @@ func (c invalidCase) frame() string {
 	return string(c.JSON)
 }
 
+// fields is the payload of a frame.
+type fields = map[string]any
+
 // invalidRule is where this hub deliberately judges a frame differently, and what the protocol says of it.
 type invalidRule struct {
 	reason  string
-	applies func(c invalidCase, payload map[string]any, want, got verdict) bool
+	applies func(c invalidCase, sent fields, want, got verdict) bool
 }
 
 var invalidRules = []invalidRule{
-	{"§5: a version that is no integer is answered with 0", func(_ invalidCase, _ map[string]any, want, got verdict) bool {
-		return want.V == "false" && got.V == "0" && want.Error == 350001 && got.Error == 350000
-	}},
-	{"§5, §7.3: booleans are neither integers nor numbers: reject them", func(c invalidCase, payload map[string]any, want, got verdict) bool {
-		_, boolean := payload["content"].(bool)
-		return want.Status < 4300 && got.Status == 4400 && (boolean || strings.Contains(c.frame(), "true"))
-	}},
-	{"§8.3: a new uri twice is 4501/6003 for all variants, with a reason", func(_ invalidCase, _ map[string]any, want, got verdict) bool {
-		return want.Status == 4501 && want.Error == 1 && got.Status == 4501 && got.Error == 6003 && got.Reason != ""
-	}},
-	{"§11: other digits, stray underscores and huge exponents: reject them", func(_ invalidCase, payload map[string]any, want, got verdict) bool {
-		content, ok := payload["content"].(string)
-		return ok && want.Status == 4200 && got.Error == 202102 && strings.ContainsAny(content, "_eE٠١٢٣٤٥٦٧٨٩")
-	}},
-	{"§14: agent 0.8 is served: an id may have 20 hex digits", func(_ invalidCase, _ map[string]any, want, got verdict) bool {
-		return want.Status == 4400 && want.Error != 200000 && got.Status == 4200
-	}},
+	{"§5: a version that is no integer is answered with 0",
+		func(_ invalidCase, _ fields, want, got verdict) bool {
+			return want.V == "false" && got.V == "0" && want.Error == 350001 && got.Error == 350000
+		}},
+	{"§5, §7.3: booleans are neither integers nor numbers: reject them",
+		func(c invalidCase, sent fields, want, got verdict) bool {
+			_, boolean := sent["content"].(bool)
+			return want.Status < 4300 && got.Status == 4400 && (boolean || strings.Contains(c.frame(), "true"))
+		}},
+	{"§8.3: a new uri twice is 4501/6003 for all variants, with a reason",
+		func(_ invalidCase, _ fields, want, got verdict) bool {
+			return want.Status == 4501 && want.Error == 1 && got.Status == 4501 && got.Error == 6003 && got.Reason != ""
+		}},
+	{"§11: other digits, stray underscores and huge exponents: reject them",
+		func(_ invalidCase, sent fields, want, got verdict) bool {
+			content, ok := sent["content"].(string)
+			return ok && want.Status == 4200 && got.Error == 202102 && strings.ContainsAny(content, "_eE٠١٢٣٤٥٦٧٨٩")
+		}},
+	{"§14: agent 0.8 is served: an id may have 20 hex digits",
+		func(_ invalidCase, _ fields, want, got verdict) bool {
+			return want.Status == 4400 && want.Error != 200000 && got.Status == 4200
+		}},
 }
 
 func TestInvalidFrames(t *testing.T) {

@@ -43,18 +43,22 @@ type loginRule struct {
 }
 
 var loginRules = []loginRule{
-	{"§2.2: a pv other than 1 gets no notifications at the original: refuse it", func(c loginCase, status, code int) bool {
-		return c.Form["pv"] != nil && *c.Form["pv"] == "2" && c.Status == 200 && status == 400 && code == 105202
-	}},
-	{"§2.3: an unusable key is the agent's fault: 400 with the same number", func(c loginCase, status, code int) bool {
-		return c.Status == 500 && status == 400 && code == c.code()
-	}},
-	{"§3: parsed keys are compared, not their texts", func(c loginCase, status, code int) bool {
-		return c.code() == 3703 && status == 200 || c.Status == 500 && status == 200
-	}},
-	{"§2.3: a login without a key gets an error number", func(c loginCase, status, code int) bool {
-		return c.Form["k"] == nil && status == 400 && code == 105000
-	}},
+	{"§2.2: a pv other than 1 gets no notifications at the original: refuse it",
+		func(c loginCase, status, code int) bool {
+			return c.Form["pv"] != nil && *c.Form["pv"] == "2" && c.Status == 200 && status == 400 && code == 105202
+		}},
+	{"§2.3: an unusable key is the agent's fault: 400 with the same number",
+		func(c loginCase, status, code int) bool {
+			return c.Status == 500 && status == 400 && code == c.code()
+		}},
+	{"§3: parsed keys are compared, not their texts",
+		func(c loginCase, status, code int) bool {
+			return c.code() == 3703 && status == 200 || c.Status == 500 && status == 200
+		}},
+	{"§2.3: a login without a key gets an error number",
+		func(c loginCase, status, code int) bool {
+			return c.Form["k"] == nil && status == 400 && code == 105000
+		}},
 }
 
 func readLoginVectors(t testing.TB, into any) {

@@ -199,19 +199,16 @@ func (h *Hub) loadModels(ctx context.Context) (series uint64, err error) {
 func (h *Hub) loadHooks(ctx context.Context) error {
 	var gone store.Batch
 	err := h.store.Records(ctx, store.TableHooks, func(key, value []byte) error {
-		cut := slices.Index(key, 0x00)
-		if len(key) > 8 { // the owner's number may hold zeros
-			cut = 8 + slices.Index(key[8:], 0x00)
-		}
-		if cut < 9 || len(value) != 9 || value[0] != 1 {
+		if len(key) < 8 || len(value) != 9 || value[0] != 1 {
 			return fmt.Errorf("hub: hook %q: %w", key, errRecord)
 		}
-		u, s := h.directory.byID[binary.BigEndian.Uint64(key)], h.sessions[string(key[cut+1:])]
+		uri, session, _ := strings.Cut(string(key[8:]), "\x00")
+		u, s := h.directory.byID[binary.BigEndian.Uint64(key)], h.sessions[session]
 		if u == nil || s == nil {
 			gone.Delete(store.TableHooks, string(key))
 			return nil
 		}
-		n := u.model.at(metric.URI(key[8:cut]))
+		n := u.model.at(metric.URI(uri))
 		x := &hook{session: s, node: n, since: binary.BigEndian.Uint64(value[1:])}
 		n.hooks = append(n.hooks, x)
 		s.hooks[n] = x

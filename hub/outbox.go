@@ -218,9 +218,16 @@ func (o *outbox) write(entries []entry) bool {
 	return true
 }
 
+// writeUnit is what may be written within one Config.WriteTimeout.
+const writeUnit = 64 << 10
+
 func (o *outbox) transmit(entries []entry) error {
 	c := o.conn
-	_ = c.ws.SetWriteDeadline(time.Now().Add(c.hub.config.WriteTimeout))
+	bytes := 0
+	for i := range entries {
+		bytes += len(entries[i].frame)
+	}
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.hub.config.WriteTimeout * time.Duration(1+bytes/writeUnit)))
 	bundle, _ := c.ws.NetConn().(*bundle)
 	if len(entries) > 1 && bundle != nil {
 		bundle.hold()

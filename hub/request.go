@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"github.com/komstream/komstream/hub/store"
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
 )
@@ -139,7 +140,7 @@ func (g *group) delete(m *model, uri metric.URI, next metric.Kind) bool {
 		return false
 	}
 	before := *n
-	g.batch.Delete(tableMetrics, metricKey(m.owner, n.uri))
+	g.batch.Delete(store.TableMetrics, metricKey(m.owner, n.uri))
 	g.batch.Drop = append(g.batch.Drop, n.series)
 	m.mu.Lock()
 	m.remove(n)

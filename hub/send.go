@@ -8,8 +8,6 @@ import (
 	"github.com/komstream/komstream/metric"
 )
 
-const tableMetrics = store.TableMetrics
-
 // write is one sample that has passed the checks.
 type write struct {
 	uri   metric.URI // local

@@ -186,7 +186,7 @@ func TestLogIsTrimmedAndLossIsCounted(t *testing.T) {
 		c.pass(time.Hour)
 	}
 	c.pass(20*time.Hour - time.Minute)
-	d.hub.sweep() // the log keeps 24 hours: the newest 4 were an hour apart
+	d.hub.prune() // the log keeps 24 hours: the newest 4 were an hour apart
 	kept, err := s.Since(context.Background(), owner.id, 0, 100)
 	if err != nil || len(kept) != 4 {
 		t.Fatalf("the log keeps %d messages, %v, want 4", len(kept), err)

@@ -56,7 +56,9 @@ func (h *Hub) Unshare(ctx context.Context, owner string, uri metric.URI, to stri
 	if !d.shared(k, local) {
 		return fmt.Errorf("hub: share of %s:%s with %s: %w", owner, local, to, ErrNotFound)
 	}
-	err = d.store.Commit(ctx, &store.Batch{Records: []store.Record{{Table: store.TableShares, Key: shareRecordKey(k, local)}}})
+	var b store.Batch
+	b.Delete(store.TableShares, shareRecordKey(k, local))
+	err = d.store.Commit(ctx, &b)
 	if err != nil {
 		return fmt.Errorf("hub: withdrawing a share: %w", err)
 	}

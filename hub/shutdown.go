@@ -98,7 +98,7 @@ func (h *Hub) chores() {
 	defer pings.Stop()
 	sweeps := time.NewTicker(time.Minute)
 	defer sweeps.Stop()
-	prunes := time.NewTicker(time.Hour)
+	prunes := time.NewTicker(10 * time.Minute)
 	defer prunes.Stop()
 	for {
 		select {
@@ -116,11 +116,20 @@ func (h *Hub) chores() {
 	}
 }
 
-// prune forgets sources of sequences that will not send again.
+// prune forgets the old part of the arrival logs, and sources of sequences that will not send again.
 func (h *Hub) prune() {
-	oldest := metric.TicksOf(h.config.now().Add(-seenLife))
+	ctx, now := context.Background(), h.config.now()
+	oldest := metric.TicksOf(now.Add(-seenLife))
 	for _, u := range h.directory.allUsers() {
-		err := h.do(context.Background(), u, func(g *group) error {
+		select {
+		case <-h.stop:
+			return
+		default:
+		}
+		if err := h.store.Trim(ctx, u.id, now.Add(-h.config.LogLife), h.config.LogBytes); err != nil {
+			h.log.Warn("the arrival log is not trimmed", zap.String("user", u.name), zap.Error(err))
+		}
+		err := h.do(ctx, u, func(g *group) error {
 			g.pruneSeen(u.model, oldest)
 			return nil
 		})
@@ -137,15 +146,5 @@ func (h *Hub) sweep() {
 	h.challenges.sweep(now)
 	if err := h.directory.sweepCookies(ctx, now); err != nil {
 		h.log.Warn("expired cookies stay stored", zap.Error(err))
-	}
-	for _, u := range h.directory.allUsers() {
-		select {
-		case <-h.stop:
-			return
-		default:
-		}
-		if err := h.store.Trim(ctx, u.id, now.Add(-h.config.LogLife), h.config.LogBytes); err != nil {
-			h.log.Warn("the arrival log is not trimmed", zap.String("user", u.name), zap.Error(err))
-		}
 	}
 }

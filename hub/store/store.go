@@ -20,10 +20,11 @@ type Store interface {
 	// it then returns. Key and value are valid during the call only.
 	Records(ctx context.Context, table Table, visit func(key, value []byte) error) error
 
-	// Samples calls visit for each sample of a series from to downwards to from, both inclusive, newest first, in
+	// Samples calls visit for each sample of a series between from and to, both inclusive, newest first, in
 	// the order of [metric.TimeUUID.Compare], until visit returns false. Content is valid during the call only.
 	// Samples of a commit that is still under way may be among them.
-	Samples(ctx context.Context, series uint64, from, to metric.TimeUUID, visit func(t metric.TimeUUID, content []byte) bool) error
+	Samples(ctx context.Context, series uint64, from, to metric.TimeUUID,
+		visit func(t metric.TimeUUID, content []byte) bool) error
 
 	// Since returns the owner's arrivals behind position, oldest first: at most limit of them and, but for the
 	// first, at most about 1 MiB. Where the log begins later than position+1, it begins with the first one kept.

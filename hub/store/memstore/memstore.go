@@ -114,7 +114,8 @@ func (s *Store) Records(_ context.Context, table store.Table, visit func(key, va
 }
 
 // Samples implements [store.Store].
-func (s *Store) Samples(_ context.Context, series uint64, from, to metric.TimeUUID, visit func(metric.TimeUUID, []byte) bool) error {
+func (s *Store) Samples(_ context.Context, series uint64, from, to metric.TimeUUID,
+	visit func(metric.TimeUUID, []byte) bool) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {

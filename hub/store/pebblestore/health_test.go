@@ -27,12 +27,16 @@ func faulty() (fs vfs.FS, full *atomic.Bool) {
 }
 
 func numbered(n int) *store.Batch {
-	return &store.Batch{Samples: []store.Sample{{Series: 1, Time: metric.NewTimeUUID(metric.Ticks(n), 0), Content: fmt.Sprint(n)}}}
+	x := store.Sample{Series: 1, Time: metric.NewTimeUUID(metric.Ticks(n), 0), Content: fmt.Sprint(n)}
+	return &store.Batch{Samples: []store.Sample{x}}
 }
 
 func count(t *testing.T, s *Store) (n int) {
 	t.Helper()
-	err := s.Samples(context.Background(), 1, metric.MinTime, metric.MaxTime, func(metric.TimeUUID, []byte) bool { n++; return true })
+	err := s.Samples(context.Background(), 1, metric.MinTime, metric.MaxTime, func(metric.TimeUUID, []byte) bool {
+		n++
+		return true
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

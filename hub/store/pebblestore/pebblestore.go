@@ -253,7 +253,8 @@ func (s *Store) Records(_ context.Context, table store.Table, visit func(key, va
 }
 
 // Samples implements [store.Store].
-func (s *Store) Samples(ctx context.Context, series uint64, from, to metric.TimeUUID, visit func(metric.TimeUUID, []byte) bool) error {
+func (s *Store) Samples(ctx context.Context, series uint64, from, to metric.TimeUUID,
+	visit func(metric.TimeUUID, []byte) bool) error {
 	low := appendSampleKey(nil, series, from)
 	high := append(appendSampleKey(nil, series, to), 0) // the least key behind an inclusive bound
 	if from.Compare(to) > 0 {

@@ -115,7 +115,8 @@ func samples(t *testing.T, s store.Store) {
 	}
 	b := &store.Batch{}
 	for i, x := range times {
-		b.Samples = append(b.Samples, store.Sample{Series: 1, Time: x, Content: fmt.Sprint(i)}, store.Sample{Series: 2, Time: x, Content: "other"})
+		b.Samples = append(b.Samples,
+			store.Sample{Series: 1, Time: x, Content: fmt.Sprint(i)}, store.Sample{Series: 2, Time: x, Content: "other"})
 	}
 	b.Samples = append(b.Samples, store.Sample{Series: 1, Time: times[2], Content: "overwritten"})
 	commit(t, s, b)
@@ -140,7 +141,10 @@ func samples(t *testing.T, s store.Store) {
 		t.Errorf("an unknown series holds %v, want nothing", got)
 	}
 	seen := 0
-	_ = s.Samples(context.Background(), 1, metric.MinTime, metric.MaxTime, func(metric.TimeUUID, []byte) bool { seen++; return seen < 2 })
+	_ = s.Samples(context.Background(), 1, metric.MinTime, metric.MaxTime, func(metric.TimeUUID, []byte) bool {
+		seen++
+		return seen < 2
+	})
 	if seen != 2 {
 		t.Errorf("a visit that stopped at 2 samples saw %d", seen)
 	}
@@ -279,7 +283,8 @@ func manyWriters(t *testing.T, s store.Store) {
 	for w := range uint64(writers) {
 		go func() {
 			for i := range metric.Ticks(each) {
-				err := s.Commit(context.Background(), &store.Batch{Samples: []store.Sample{{Series: w, Time: at(i, metric.PlainLow), Content: "x"}}})
+				x := store.Sample{Series: w, Time: at(i, metric.PlainLow), Content: "x"}
+				err := s.Commit(context.Background(), &store.Batch{Samples: []store.Sample{x}})
 				if err != nil {
 					done <- err
 					return
