@@ -56,6 +56,9 @@ type Config struct {
 	// RequestTimeout is how long the hub may leave everything unanswered before the connection counts as broken.
 	// Default 60 s.
 	RequestTimeout time.Duration
+	// RetryInitial and RetryMax bound the pause before the next try after a loss: it starts at RetryInitial, doubles
+	// with each failure up to RetryMax, and varies by half of itself either way. Defaults 500 ms and 20 s.
+	RetryInitial, RetryMax time.Duration
 	// PingInterval is the pause between pings; a hub silent for three of them is gone. Default 10 s.
 	PingInterval time.Duration
 	// CloseTimeout bounds Close. Default 5 s.

@@ -56,6 +56,9 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// RequestTimeout is how long an answer of the hub may take before the connection counts as broken. Default 60 s.
 	RequestTimeout time.Duration
+	// RetryInitial and RetryMax bound the pause before the next try after a loss: it starts at RetryInitial, doubles
+	// with each failure up to RetryMax, and varies by half of itself either way. Defaults 500 ms and 20 s.
+	RetryInitial, RetryMax time.Duration
 	// PingInterval is the pause between pings; a hub silent for three of them is gone. Default 10 s.
 	PingInterval time.Duration
 	// CloseTimeout bounds Close. Default 5 s.
@@ -144,6 +147,8 @@ func (c *Config) fillLimits() (faults []error) {
 	}
 	pause("ConnectTimeout", &c.ConnectTimeout, DefaultConnectTimeout)
 	pause("RequestTimeout", &c.RequestTimeout, DefaultRequestTimeout)
+	pause("RetryInitial", &c.RetryInitial, connection.DefaultRetryInitial)
+	pause("RetryMax", &c.RetryMax, connection.DefaultRetryMax)
 	pause("PingInterval", &c.PingInterval, DefaultPingInterval)
 	pause("CloseTimeout", &c.CloseTimeout, DefaultCloseTimeout)
 	return faults

@@ -45,8 +45,9 @@ type subscribed struct {
 	waiting []*Binding
 }
 
-func newBook() *book {
-	return &book{retry: connection.NewRetry(connection.RetryConfig{}), subs: make(map[window.ID]*subscribed)}
+func newBook(config Config) *book {
+	retry := connection.NewRetry(connection.RetryConfig{Initial: config.RetryInitial, Max: config.RetryMax})
+	return &book{retry: retry, subs: make(map[window.ID]*subscribed)}
 }
 
 // deniedFirst and deniedMost bound the pause before a refused subscription is tried again.

@@ -9,6 +9,7 @@ import (
 type supervisorActor struct {
 	s       *Session
 	spawned chan struct{} // closed when connection and router exist
+	gone    int           // how many of the two are gone
 }
 
 func supervisorProps(s *Session, spawned chan struct{}) *actor.Props {
@@ -24,7 +25,7 @@ func (a *supervisorActor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		a.s.routerPID = a.spawn(c, routerProps(a.s, newPlan(a.s)), "router")
-		a.s.connectionPID = a.spawn(c, connectionProps(a.s, newBook()), "connection")
+		a.s.connectionPID = a.spawn(c, connectionProps(a.s, newBook(a.s.config)), "connection")
 		c.Send(a.s.connectionPID, &retryConnect{})
 		close(a.spawned)
 	case *spawnImpulses:
@@ -36,8 +37,19 @@ func (a *supervisorActor) Receive(c actor.Context) {
 		for _, box := range m.binding.boxes {
 			c.Stop(box.pid)
 		}
+	case *actor.Terminated:
+		a.terminated(m.Who)
 	case *actor.Stopped:
-		close(a.s.stopped)
+		close(a.s.gone)
+	}
+}
+
+// terminated notes that a child is gone.
+func (a *supervisorActor) terminated(who *actor.PID) {
+	if who.Equal(a.s.routerPID) || who.Equal(a.s.connectionPID) {
+		if a.gone++; a.gone == 2 {
+			close(a.s.stopped)
+		}
 	}
 }
 
