@@ -128,8 +128,8 @@ func (d *directory) mustAgent(id AgentID) (*agent, error) {
 	return nil, fmt.Errorf("hub: agent %q: %w", id, ErrNotFound)
 }
 
-// SuspendAgent denies an agent everything, closes its sockets, and keeps its cookies, and its hooks for as long as those
-// of any session without a socket, for [Hub.ActivateAgent]. When it returns, nothing more is handed to the agent's sockets.
+// SuspendAgent denies an agent everything and closes its sockets. Its cookies stay for [Hub.ActivateAgent], and so do
+// its hooks, as long as those of any session without a socket. When it returns, nothing more is handed to its sockets.
 func (h *Hub) SuspendAgent(ctx context.Context, id AgentID) error { return h.setActive(ctx, id, false) }
 
 // ActivateAgent ends a suspension.

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"github.com/komstream/komstream/hub"
 	"github.com/komstream/komstream/hub/hubtest"
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
@@ -128,4 +131,47 @@ func BenchmarkFanOut(b *testing.B) {
 			b.ReportMetric(float64(n*subscribers)/b.Elapsed().Seconds(), "pushes/s")
 		})
 	}
+}
+
+// BenchmarkIdleSession is the memory of the hub's side of a socket over TCP that has sent one request and is silent.
+func BenchmarkIdleSession(b *testing.B) {
+	const sessions = 1000
+	h := hubtest.Start(b, hub.Config{MemoryStore: true, Listen: []string{"127.0.0.1:0"}})
+	cookie := enter(b, h, "alice")
+	// A client without buffers and goroutines: a mask of zeros leaves the frame as it is.
+	hook := wire.AppendHook(nil, benchSeqs.Next(), "m")
+	request := "GET / HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nCookie: kid=" + cookie + "\r\n\r\n"
+	frame := append([]byte{0x81, 0x80 | 126, byte(len(hook) >> 8), byte(len(hook)), 0, 0, 0, 0}, hook...)
+	buffer := make([]byte, 4096)
+	for b.Loop() {
+		before := memory()
+		var all []net.Conn
+		for range sessions {
+			c, err := net.Dial("tcp", h.Addr().String())
+			must(b, err)
+			_, err = c.Write([]byte(request))
+			must(b, err)
+			_, err = c.Read(buffer)
+			must(b, err)
+			_, err = c.Write(frame)
+			must(b, err)
+			_, err = c.Read(buffer)
+			must(b, err)
+			all = append(all, c)
+		}
+		b.ReportMetric(float64(memory()-before)/sessions, "B/session")
+		for _, c := range all {
+			_ = c.Close()
+		}
+	}
+}
+
+// memory is what the process holds in heap and stacks.
+func memory() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
 }

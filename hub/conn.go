@@ -61,6 +61,12 @@ func (h *Hub) newConn(ws *websocket.Conn, features wire.Features) *conn {
 // serve reads requests until the socket ends.
 func (c *conn) serve() {
 	defer c.cut()
+	defer func() {
+		// A fault of ours that some frame has found ends this socket, not the hub.
+		if p := recover(); p != nil {
+			c.hub.log.Error("a socket panicked", zap.Any("panic", p), zap.Stack("stack"))
+		}
+	}()
 	c.ws.SetReadLimit(readLimit)
 	c.alive()
 	c.ws.SetPongHandler(func(string) error { c.alive(); return nil })

@@ -132,7 +132,8 @@ func TestCompressionIsNotNegotiated(t *testing.T) {
 	if got := r.Header.Get("Sec-Websocket-Extensions"); got != "" {
 		t.Errorf("extensions %q", got)
 	}
-	if got := wire.ParseFeatures(r.Header.Get(wire.FeaturesHeader)); !got.Has(wire.FeaturePos) || !got.Has(wire.FeatureDelete) {
+	got := wire.ParseFeatures(r.Header.Get(wire.FeaturesHeader))
+	if !got.Has(wire.FeaturePos) || !got.Has(wire.FeatureDelete) {
 		t.Errorf("the hub announces %q", got)
 	}
 }

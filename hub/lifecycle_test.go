@@ -77,7 +77,8 @@ func TestStartStopStress(t *testing.T) {
 	for i := range 4 {
 		all.Go(func() {
 			for range 3 {
-				h, err := hub.Start(context.Background(), hub.Config{Dir: t.TempDir() + fmt.Sprint(i), Listen: []string{"127.0.0.1:0"}})
+				config := hub.Config{Dir: t.TempDir() + fmt.Sprint(i), Listen: []string{"127.0.0.1:0"}}
+				h, err := hub.Start(context.Background(), config)
 				if err != nil {
 					t.Error(err)
 					return

@@ -245,7 +245,8 @@ func TestPagesStopWithTheRight(t *testing.T) {
 		alice.send(4200, ds("m", i, text))
 	}
 	slow := stalled(t, h, enter(t, h, "bob"))
-	must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendRequest(nil, alice.seqs.Next(), "alice:m", metric.MinTime, metric.MaxTime, 0)))
+	ask := wire.AppendRequest(nil, alice.seqs.Next(), "alice:m", metric.MinTime, metric.MaxTime, 0)
+	must(t, slow.WriteMessage(websocket.TextMessage, ask))
 	if f := readFrame(t, slow); f.status() != 4202 {
 		t.Fatal(f)
 	}

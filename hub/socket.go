@@ -40,13 +40,17 @@ func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the hub is closing", http.StatusServiceUnavailable)
 		return
 	}
-	defer h.leave()
+	served := false
+	defer func() {
+		if !served {
+			h.leave()
+		}
+	}()
 	features := wire.ParseFeatures(r.Header.Get(wire.FeaturesHeader))
 	ws, err := h.upgrade.Upgrade(w, r, http.Header{wire.FeaturesHeader: {wire.OwnFeatures().String()}})
 	if err != nil {
 		return // Upgrade has answered
 	}
-	defer ws.Close()
 	var login *cookie
 	if sent, err := r.Cookie(cookieName); err == nil {
 		login = h.directory.cookieOf(sent.Value, h.config.now())
@@ -55,15 +59,22 @@ func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 		// No frame of a stranger is parsed.
 		sayClose(ws, closeDenied, "Access denied")
 		linger(ws.NetConn())
+		_ = ws.Close()
 		return
 	}
 	c := h.newConn(ws, features)
 	if !h.attach(login, c) {
 		sayClose(ws, closeGoingAway, "")
+		_ = ws.Close()
 		return
 	}
-	defer h.detach(c)
-	c.serve()
+	served = true
+	// In a goroutine of its own, so that the HTTP server's buffers and deep stack go.
+	go func() {
+		defer h.leave()
+		defer h.detach(c)
+		c.serve()
+	}()
 }
 
 // originAllowed accepts agents, which send no Origin, and pages of the hub's own origin. A page of another site could

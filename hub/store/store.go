@@ -37,6 +37,9 @@ type Store interface {
 	// always kept.
 	Trim(ctx context.Context, owner uint64, before time.Time, maxBytes int64) error
 
+	// Ready returns nil where a commit would be tried now, and otherwise why not. It wraps [ErrUnavailable].
+	Ready() error
+
 	// Close waits for calls in progress and releases everything. Calls afterwards return [ErrClosed].
 	Close() error
 }
@@ -66,6 +69,7 @@ const (
 	TableMetrics Table = 6
 	TableHooks   Table = 7
 	TableSeen    Table = 8
+	TableDaily   Table = 9
 )
 
 // Arrival is one accepted message of an owner's data model.
@@ -101,11 +105,18 @@ type Sample struct {
 	Content string
 }
 
+// Cut says that a series loses all samples before a time, which itself stays.
+type Cut struct {
+	Series uint64
+	Before metric.TimeUUID
+}
+
 // Batch is what is to be written together, each list in its order: of two entries for one thing the later prevails.
 // The zero Batch is empty and ready.
 type Batch struct {
 	Records  []Record
 	Samples  []Sample
+	Cuts     []Cut    // series that lose their old samples, those of this batch too
 	Drop     []uint64 // series that lose all their samples, those of this batch too
 	Arrivals []Arrival
 }
@@ -120,7 +131,7 @@ func (b *Batch) Delete(table Table, key string) {
 
 // Empty reports whether there is nothing to write.
 func (b *Batch) Empty() bool {
-	return len(b.Records)+len(b.Samples)+len(b.Drop)+len(b.Arrivals) == 0
+	return len(b.Records)+len(b.Samples)+len(b.Cuts)+len(b.Drop)+len(b.Arrivals) == 0
 }
 
 // Reset empties b and keeps its memory.
@@ -129,6 +140,6 @@ func (b *Batch) Reset() {
 	clear(b.Samples)
 	clear(b.Arrivals)
 	*b = Batch{
-		Records: b.Records[:0], Samples: b.Samples[:0], Drop: b.Drop[:0], Arrivals: b.Arrivals[:0],
+		Records: b.Records[:0], Samples: b.Samples[:0], Cuts: b.Cuts[:0], Drop: b.Drop[:0], Arrivals: b.Arrivals[:0],
 	}
 }

@@ -65,6 +65,10 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 	for _, x := range b.Samples {
 		s.insert(x)
 	}
+	for _, c := range b.Cuts {
+		i, _ := search(s.series[c.Series], c.Before)
+		s.series[c.Series] = slices.Delete(s.series[c.Series], 0, i)
+	}
 	for _, id := range b.Drop {
 		delete(s.series, id)
 	}
@@ -193,6 +197,16 @@ func (s *Store) Trim(_ context.Context, owner uint64, before time.Time, maxBytes
 		keep--
 	}
 	s.arrived[owner] = slices.Delete(log, 0, keep)
+	return nil
+}
+
+// Ready implements [store.Store].
+func (s *Store) Ready() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return store.ErrClosed
+	}
 	return nil
 }
 

@@ -192,6 +192,10 @@ func fill(to *pebble.Batch, b *store.Batch) (err error) {
 		value = append(value[:0], x.Content...)
 		note(to.Set(key, value, nil))
 	}
+	for _, c := range b.Cuts {
+		low, _ := seriesBounds(c.Series)
+		note(to.DeleteRange(low, appendSampleKey(nil, c.Series, c.Before), nil))
+	}
 	for _, id := range b.Drop {
 		low, high := seriesBounds(id)
 		note(to.DeleteRange(low, high, nil))
@@ -343,6 +347,17 @@ func (s *Store) Trim(ctx context.Context, owner uint64, before time.Time, maxByt
 		return unavailable(err)
 	}
 	return nil
+}
+
+// Ready implements [store.Store].
+func (s *Store) Ready() error {
+	s.mu.RLock()
+	closed := s.closed
+	s.mu.RUnlock()
+	if closed {
+		return store.ErrClosed
+	}
+	return s.writable()
 }
 
 // Close writes what is still in memory to tables, so that the next Open has no log to replay, and closes the store.

@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"samples":           samples,
 		"random samples":    randomSamples,
 		"dropped series":    droppedSeries,
+		"cut series":        cutSeries,
 		"arrivals":          arrivals,
 		"since is bounded":  sinceIsBounded,
 		"trim":              trim,
@@ -203,6 +204,35 @@ func droppedSeries(t *testing.T, s store.Store) {
 	}
 }
 
+func cutSeries(t *testing.T, s store.Store) {
+	times := []metric.TimeUUID{
+		metric.MinTime, at(-5, metric.PlainLow), at(7, 0x8080808080808080), at(7, metric.PlainLow), at(8, metric.PlainLow),
+	}
+	b := &store.Batch{}
+	for i, x := range times {
+		b.Samples = append(b.Samples,
+			store.Sample{Series: 1, Time: x, Content: fmt.Sprint(i)}, store.Sample{Series: 2, Time: x, Content: "other"})
+	}
+	commit(t, s, b)
+	cut := func(series uint64, before metric.TimeUUID, fresh ...store.Sample) {
+		commit(t, s, &store.Batch{Samples: fresh, Cuts: []store.Cut{{Series: series, Before: before}}})
+	}
+	left := func(series uint64) int { return len(readSamples(t, s, series, metric.MinTime, metric.MaxTime)) }
+	cut(1, metric.MinTime)
+	if left(1) != 5 {
+		t.Errorf("a cut before the first sample left %d of 5", left(1))
+	}
+	cut(1, times[3], store.Sample{Series: 1, Time: at(-9, metric.PlainLow), Content: "of the same batch"})
+	if left(1) != 2 {
+		t.Errorf("a cut at the fourth of five samples left %v, want the last two", readSamples(t, s, 1, metric.MinTime, metric.MaxTime))
+	}
+	cut(1, metric.MaxTime)
+	cut(3, metric.MaxTime)
+	if left(1) != 0 || left(2) != 5 {
+		t.Errorf("%d samples left of the series cut at the end of time and %d of the other, want 0 and 5", left(1), left(2))
+	}
+}
+
 func arrival(owner, position uint64, at time.Time, content string) store.Arrival {
 	return store.Arrival{
 		Owner: owner, Position: position, At: at.Truncate(time.Microsecond).UTC(),
@@ -313,7 +343,7 @@ func useAfterClose(t *testing.T, s store.Store) {
 	_, sinceErr := s.Since(ctx, 1, 0, 1)
 	_, lastErr := s.Last(ctx, 1)
 	for i, err := range []error{
-		s.Commit(ctx, &store.Batch{Drop: []uint64{1}}), sinceErr, lastErr, s.Trim(ctx, 1, time.Now(), 1),
+		s.Commit(ctx, &store.Batch{Drop: []uint64{1}}), sinceErr, lastErr, s.Trim(ctx, 1, time.Now(), 1), s.Ready(),
 		s.Records(ctx, store.TableUsers, nil), s.Samples(ctx, 1, metric.MinTime, metric.MaxTime, nil),
 	} {
 		if !errors.Is(err, store.ErrClosed) || !errors.Is(err, store.ErrUnavailable) {
