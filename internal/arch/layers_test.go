@@ -39,6 +39,7 @@ var layers = []layer{
 	{folder: "impulse/impulsetest", rank: 8},
 	{folder: "connection/connectiontest", rank: 8},
 	{folder: "hub/hubtest", rank: 8},
+	{folder: "internal/vectortest", rank: 0},
 	{folder: "internal/check", rank: 8},
 
 	{folder: "internal/admin", rank: 9, only: []string{"metric", "connection", "hub"}},
