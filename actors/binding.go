@@ -148,7 +148,7 @@ func runningOf(boxes []*inbox) (names []string) {
 
 // Stats returns the figures of the binding's impulses, in the order they were given. After Unbind they are final.
 func (b *Binding) Stats() []ImpulseStats {
-	router := b.s.askRouter()
+	router := b.s.askRouter(false)
 	stats := make([]ImpulseStats, len(b.boxes))
 	for i, box := range b.boxes {
 		stats[i] = box.stats(router.counters[box])

@@ -32,8 +32,8 @@ func (p *plan) figures() routerStats {
 	return f
 }
 
-// askRouter returns the router's figures, its last ones when it is gone.
-func (s *Session) askRouter() routerStats {
+// askRouter returns the router's figures, its last ones when it is gone. With last it makes them so.
+func (s *Session) askRouter(last bool) routerStats {
 	reply := make(chan routerStats, 1)
 	s.mu.Lock()
 	final := s.final
@@ -41,7 +41,7 @@ func (s *Session) askRouter() routerStats {
 	if final != nil {
 		return *final
 	}
-	s.root.Send(s.routerPID, &askStats{reply: reply})
+	s.root.Send(s.routerPID, &askStats{reply: reply, last: last})
 	select {
 	case f := <-reply:
 		return f
@@ -52,7 +52,7 @@ func (s *Session) askRouter() routerStats {
 
 // Stats returns the session's figures. It waits for the router to come to it, which takes microseconds.
 func (s *Session) Stats() Stats {
-	f := s.askRouter()
+	f := s.askRouter(false)
 	s.mu.Lock()
 	stats := Stats{State: s.state, Since: s.since, LastErr: s.lastErr}
 	bindings := append([]*Binding(nil), s.bindings...)

@@ -62,20 +62,29 @@ func (a *impulseActor) start(c actor.Context) {
 
 // run runs what waits, as far as one turn goes.
 func (a *impulseActor) run(c actor.Context) {
-	trigger, ok := a.box.next(a.watch.begin())
-	for left := runsPerTurn; ok; left-- {
+	trigger := a.box.next(a.watch.begin())
+	for left := runsPerTurn; trigger != nil; left-- {
 		out := a.execute(trigger)
-		a.settle(trigger, out)
+		if a.worthSettling(trigger, out) {
+			a.settle(trigger, out)
+		}
 		ended, took := a.watch.end(out.Err != nil)
-		if change := a.box.done(ended, took, out.Err); change.Changed() {
+		var change impulse.BreakerChange
+		change, trigger = a.box.done(ended, took, out.Err, left > 1)
+		if change.Changed() {
 			a.reportBreaker(change)
 		}
 		if left == 1 {
 			c.Send(c.Self(), runTriggers)
 			return
 		}
-		trigger, ok = a.box.next(a.watch.begin())
+		a.watch.again()
 	}
+}
+
+// worthSettling is false for a run that only looked.
+func (a *impulseActor) worthSettling(t *impulse.Trigger, out *impulse.Outcome) bool {
+	return out.Err != nil || len(out.Samples)+len(out.Foreign)+out.Withheld > 0 || t.Shed() > 0
 }
 
 // errGoexit fails a run whose function ended its goroutine.
@@ -83,11 +92,11 @@ var errGoexit = errors.New("impulse: function ended its goroutine (runtime.Goexi
 
 // execute runs the function. When that ends the goroutine the run counts as failed, and the actor goes on with the
 // next on another one.
-func (a *impulseActor) execute(t impulse.Trigger) (out impulse.Outcome) {
+func (a *impulseActor) execute(t *impulse.Trigger) (out *impulse.Outcome) {
 	returned := false
 	defer func() {
 		if !returned {
-			a.settle(t, impulse.Outcome{Err: errGoexit})
+			a.settle(t, &impulse.Outcome{Err: errGoexit})
 			a.box.abandon(a.box.s.config.Clock.Now())
 			a.box.send()
 		}
@@ -98,7 +107,7 @@ func (a *impulseActor) execute(t impulse.Trigger) (out impulse.Outcome) {
 }
 
 // settle sends what a run emitted and reports what it could not.
-func (a *impulseActor) settle(t impulse.Trigger, out impulse.Outcome) {
+func (a *impulseActor) settle(t *impulse.Trigger, out *impulse.Outcome) {
 	s, name := a.box.s, a.box.impulse.Name
 	if shed := t.Shed(); shed > 0 {
 		s.notePressure(MemoryPressure{Impulse: name, Messages: shed})

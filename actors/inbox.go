@@ -120,22 +120,26 @@ func (b *inbox) wake() {
 
 func (b *inbox) send() { b.s.root.Send(b.pid, runTriggers) }
 
-// next starts the next run, or lets the actor sleep until there is one.
-func (b *inbox) next(now time.Time) (impulse.Trigger, bool) {
+// next starts the next run, or lets the actor sleep until there is one and returns nil.
+func (b *inbox) next(now time.Time) *impulse.Trigger {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.nextLocked(now)
+}
+
+func (b *inbox) nextLocked(now time.Time) *impulse.Trigger {
 	if b.blocked > 0 || b.closed {
 		b.awake = false
-		return impulse.Trigger{}, false
+		return nil
 	}
-	t, wait, ok := b.pending.Next(now)
-	if !ok {
+	t, wait := b.pending.Next(now)
+	if t == nil {
 		b.awake = false
 		if wait > 0 {
 			b.sleep(wait)
 		}
 	}
-	return t, ok
+	return t
 }
 
 // sleep wakes the actor after a pause; the caller holds b.mu.
@@ -146,8 +150,8 @@ func (b *inbox) sleep(pause time.Duration) {
 	b.timer = b.s.config.Clock.AfterFunc(pause, b.wake)
 }
 
-// done ends a run, at a time and with what it took.
-func (b *inbox) done(ended time.Time, took time.Duration, err error) impulse.BreakerChange {
+// done ends a run, at a time and with what it took, and starts the next one if the turn is to go on.
+func (b *inbox) done(ended time.Time, took time.Duration, err error, goOn bool) (impulse.BreakerChange, *impulse.Trigger) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.timing.add(took)
@@ -155,8 +159,13 @@ func (b *inbox) done(ended time.Time, took time.Duration, err error) impulse.Bre
 		b.lastErr = err
 	}
 	change := b.pending.Done(ended, err != nil)
-	b.settle()
-	return change
+	if b.closed {
+		b.settle()
+	}
+	if !goOn {
+		return change, nil
+	}
+	return change, b.nextLocked(ended)
 }
 
 // abandon ends a run whose actor failed, if there is one.

@@ -41,8 +41,12 @@ type (
 	}
 	// expireWindows, from a timer: apply retention to the windows that nothing is appended to.
 	expireWindows struct{}
-	// askStats, from Stats: answered on reply, which has room for it.
-	askStats struct{ reply chan<- routerStats }
+	// askStats, from Stats: answered on reply, which has room for it. With last, from Shutdown, the router gives up
+	// what it still holds: no impulse will run any more.
+	askStats struct {
+		reply chan<- routerStats
+		last  bool
+	}
 	// failRouter makes the router panic: fault injection.
 	failRouter struct{ reason string }
 )

@@ -130,14 +130,19 @@ func (p *plan) deliver(handle int32, triggers []impulse.Trigger) {
 	}
 }
 
-// renew replaces the router by a new one that goes on counting messages. What the old one held is reported as
-// discarded: the windows show it once they are loaded again, but no trigger does.
-func (p *plan) renew() {
+// retire discards what the router still holds for impulses.
+func (p *plan) retire() {
 	for handle, box := range p.boxes {
 		if box != nil {
 			box.noteRouter(p.router.Remove(int32(handle)))
 		}
 	}
+}
+
+// renew replaces the router by a new one that goes on counting messages. What the old one held is reported as
+// discarded: the windows show it once they are loaded again, but no trigger does.
+func (p *plan) renew() {
+	p.retire()
 	number := p.router.Number()
 	p.router = &router.Router{}
 	p.router.SetNumber(number)

@@ -58,6 +58,9 @@ func (a *routerActor) Receive(c actor.Context) {
 	case *windowAnew:
 		a.anew(c, m)
 	case *askStats:
+		if m.last {
+			a.plan.retire()
+		}
 		m.reply <- a.plan.figures()
 	case *askWindow:
 		if slot := a.plan.slot(m.id); slot != nil {
@@ -212,9 +215,10 @@ func (a *routerActor) anew(c actor.Context, m *windowAnew) {
 	a.failed(slot)
 	slot.window, slot.failed = m.window, false
 	a.on(c, slot, func(w *window.Window) { w.SetPast(slot.past) })
+	number := a.plan.router.Advance()
 	for _, handle := range slot.users {
 		box := a.plan.boxes[handle]
-		box.setWindows(a.plan.router.Number()+1, a.plan.windowsOf(box))
+		box.setWindows(number, a.plan.windowsOf(box))
 	}
 	c.Send(a.s.connectionPID, &resyncWindows{ids: []window.ID{m.id}})
 }
@@ -236,8 +240,9 @@ func (a *routerActor) loaded(c actor.Context, m *windowLoaded) {
 	}
 	changed := false
 	if m.refill {
+		number := a.plan.router.Advance()
 		ok := a.on(c, slot, func(w *window.Window) {
-			changed = w.Refill(a.plan.router.Number(), metric.MinTime, metric.MaxTime, m.rows, a.s.ticks())
+			changed = w.Refill(number, metric.MinTime, metric.MaxTime, m.rows, a.s.ticks())
 		})
 		if !ok {
 			return // it has failed and will be read again
@@ -340,9 +345,10 @@ func (a *routerActor) rebuild(c actor.Context) {
 		a.spawn(c, slot)
 		ids = append(ids, slot.id)
 	}
+	number := a.plan.router.Advance()
 	for _, box := range a.plan.boxes {
 		if box != nil {
-			box.setWindows(a.plan.router.Number()+1, a.plan.windowsOf(box))
+			box.setWindows(number, a.plan.windowsOf(box))
 			a.plan.subscribe(box, true)
 		}
 	}

@@ -37,10 +37,11 @@ type Session struct {
 	end        context.CancelFunc
 	goroutines sync.WaitGroup // of connections
 	closing    chan struct{}  // closed when Close or Shutdown begins
-	stopped    chan struct{}  // closed when the actors are gone
+	stopped    chan struct{}  // closed when router and connection are gone
+	gone       chan struct{}  // closed when the last actor is: a run that does not end keeps its impulse's
 	done       chan struct{}  // closed when all is over
-	closeOnce  sync.Once
-	closeErr   error // set before done is closed
+	closed     atomic.Bool    // Close or Shutdown has begun
+	closeErr   error          // set before done is closed
 
 	counts      counts
 	hubSendsVia atomic.Bool
@@ -104,7 +105,7 @@ func newSession(config Config) *Session {
 	s := &Session{
 		config: config, events: newEventQueue(config.Logger), names: newNames(config.Username),
 		lane: newLane(), pool: newPool(), requests: connection.NewRequests(),
-		closing: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{}),
+		closing: make(chan struct{}), stopped: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
 		live: make(chan struct{}), refused: make(chan error, 1),
 		since: config.Clock.Now(), byName: make(map[string]*inbox), origins: make(map[metric.Origin]string),
 	}
@@ -279,7 +280,7 @@ func (s *Session) Flush(ctx context.Context) error {
 
 // emit hands the outputs of a run to the outbound queue as one unit. Above the queue's bound the impulse has to wait
 // before its next run.
-func (s *Session) emit(box *inbox, out impulse.Outcome) {
+func (s *Session) emit(box *inbox, out *impulse.Outcome) {
 	if !s.hubSendsVia.Load() {
 		s.echoMu.Lock()
 		s.echo.Sent(out.Samples, out.Via, s.config.Clock.Now())

@@ -29,11 +29,11 @@ func (s *Session) Shutdown(ctx context.Context) error {
 	if name, inside := insideRun(ctx, s); inside {
 		return fmt.Errorf("komstream: shutdown by a run of %q: %w", name, impulse.ErrInsideRun)
 	}
-	s.closeOnce.Do(func() {
+	if s.closed.CompareAndSwap(false, true) {
 		close(s.closing)
 		s.closeErr = s.shutdown(ctx)
 		close(s.done)
-	})
+	}
 	<-s.done
 	return s.closeErr
 }
@@ -57,6 +57,9 @@ func (s *Session) shutdown(ctx context.Context) error {
 	s.disconnect() // what they have reported meanwhile is handled, too: a connection that just came about is closed
 	s.root.Stop(s.supervisorPID)
 	<-s.stopped
+	if len(running) == 0 {
+		<-s.gone
+	}
 	s.lane.close()
 	<-s.lane.done
 	s.pool.close()
@@ -95,9 +98,9 @@ func (s *Session) stopImpulses(ctx context.Context) (running []string) {
 	return running
 }
 
-// freeze keeps the router's last figures for Stats, and ends the timer.
+// freeze has the router give up what it holds, keeps its last figures for Stats, and ends the timer.
 func (s *Session) freeze() {
-	final := s.askRouter()
+	final := s.askRouter(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.final = &final

@@ -29,6 +29,14 @@ func (w *stopwatch) begin() time.Time {
 	return w.now
 }
 
+// again begins the next run of a turn, which follows the last at once.
+func (w *stopwatch) again() {
+	if w.measured && (w.always || w.careful) {
+		return // the end of the last is the beginning of this one
+	}
+	w.begin()
+}
+
 // end returns the time at which the run has ended and what it took.
 func (w *stopwatch) end(failed bool) (time.Time, time.Duration) {
 	switch {

@@ -73,7 +73,7 @@ func BenchmarkRun(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				runner.asked = runner.asked[:0]
-				runner.Run(ctx, trigger)
+				runner.Runner.Run(ctx, &trigger)
 			}
 		})
 	}

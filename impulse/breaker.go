@@ -101,6 +101,9 @@ func (b *breaker) start() {
 
 // done notes the outcome of a run.
 func (b *breaker) done(now time.Time, failed bool) BreakerChange {
+	if !failed && b.state == BreakerClosed && b.failures == 0 {
+		return BreakerChange{} // from closed to closed
+	}
 	c := BreakerChange{From: b.state}
 	switch {
 	case !failed:

@@ -76,7 +76,8 @@ func ExampleRunner() {
 			Rows:   []impulse.Row{{ID: id, Value: s.Value}},
 		}
 		cpu.Append(m.Number, m.Time, s.Value, metric.TicksOf(s.When()))
-		outcome := runner.Run(context.Background(), impulse.NewTrigger(m, 0, len(m.Rows)))
+		trigger := impulse.NewTrigger(m, 0, len(m.Rows))
+		outcome := runner.Run(context.Background(), &trigger)
 		fmt.Println(outcome.Samples[0], outcome.Err)
 	}
 	// Output:
@@ -91,7 +92,7 @@ func ExamplePending() {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	for n := uint64(1); n <= 3; n++ {
 		p.Push(impulse.NewTrigger(&impulse.Message{Number: n}, 0, 0))
-		if trigger, wait, ok := p.Next(now); ok {
+		if trigger, wait := p.Next(now); trigger != nil {
 			fmt.Println("run of", trigger.Count(), "with cut", trigger.Cut)
 			p.Done(now, false)
 		} else {
@@ -99,7 +100,7 @@ func ExamplePending() {
 		}
 		now = now.Add(time.Second)
 	}
-	trigger, _, _ := p.Next(now.Add(10 * time.Second))
+	trigger, _ := p.Next(now.Add(10 * time.Second))
 	fmt.Println("run of", trigger.Count(), "with cut", trigger.Cut)
 	// Output:
 	// run of 1 with cut 1

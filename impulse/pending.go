@@ -80,22 +80,28 @@ func (p *Pending) mergeInto(t *Trigger, newer Trigger) {
 	p.counters.Shed += uint64(t.Shed() - before)
 }
 
-// Next starts the next run, if one may start now: it returns its trigger and true, and the caller owes a Done. Else
-// it returns how long to wait before asking again, or 0 when only a Push or a Done can change the answer. The trigger
-// is valid until Done.
-func (p *Pending) Next(now time.Time) (t Trigger, wait time.Duration, ok bool) {
+// Next starts the next run, if one may start now: it returns its trigger, and the caller owes a Done. Else it
+// returns nil and how long to wait before asking again, or 0 when only a Push or a Done can change the answer. The
+// trigger is valid until Done.
+func (p *Pending) Next(now time.Time) (t *Trigger, wait time.Duration) {
 	if p.running || p.queue.n == 0 {
-		return Trigger{}, 0, false
+		return nil, 0
+	}
+	if p.minDelta == 0 && p.breaker.state == BreakerClosed {
+		p.queue.popTo(&p.run)
+		p.running = true
+		return &p.run, 0
 	}
 	throttle := p.throttle(now)
 	if throttle > 0 {
 		p.unify()
 	}
 	if wait := max(throttle, p.breaker.wait(now)); wait > 0 {
-		return Trigger{}, wait, false
+		return nil, wait
 	}
 	p.breaker.start()
-	p.run, p.running = p.queue.pop(), true
+	p.queue.popTo(&p.run)
+	p.running = true
 	p.throttled = false
 	if p.minDelta > 0 {
 		p.started = now
@@ -103,7 +109,7 @@ func (p *Pending) Next(now time.Time) (t Trigger, wait time.Duration, ok bool) {
 			p.unify()
 		}
 	}
-	return p.run, 0, true
+	return &p.run, 0
 }
 
 // throttle returns how much of the interval since the newest run's start is left.

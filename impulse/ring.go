@@ -28,16 +28,21 @@ func (r *ring) push(t Trigger) {
 }
 
 // pop removes the oldest. There must be one.
-func (r *ring) pop() Trigger {
+func (r *ring) pop() (t Trigger) {
+	r.popTo(&t)
+	return t
+}
+
+// popTo is pop into memory of the caller's.
+func (r *ring) popTo(t *Trigger) {
 	slot := r.at(0)
-	t := *slot
+	*t = *slot
 	*slot = Trigger{} // it holds pointers
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
 	if len(r.buf) > keptRing && r.n <= len(r.buf)/4 {
 		r.resize(len(r.buf) / 2)
 	}
-	return t
 }
 
 func (r *ring) resize(size int) {

@@ -46,11 +46,16 @@ type Runner struct {
 	number  atomic.Uint64 // of the run going on; changes when it ends, so that its Update is known to be dead
 	updates []Update      // to be used for the next runs: one allocation for several
 	run     run
+	out     Outcome
+	spoken  bool // out says something
+
+	given, marked context.Context // the context of the last run, as given and with the mark
 }
 
 // run is the state of one run.
 type run struct {
-	trigger  Trigger
+	trigger  *Trigger
+	touched  bool            // something below is set
 	time     metric.TimeUUID // once asked for
 	told     bool            // updated is filled in
 	updated  []bool          // by input, whether a message has it
@@ -78,7 +83,7 @@ type Outcome struct {
 	// and Withheld counts what is not sent.
 	ViaFull  bool
 	Withheld int
-	// Irt identifies the newest message of the trigger, which the samples answer. Zero: none.
+	// Irt identifies the newest message of the trigger, which the samples answer. Zero: none, or nothing to send.
 	Irt metric.TimeUUID
 }
 
@@ -105,18 +110,27 @@ func NewRunner(c RunnerConfig) (*Runner, error) {
 	}, nil
 }
 
-// Run executes one run of the trigger and returns its outcome. The function sees a context that carries the mark of
+// Run executes one run of the trigger and returns its outcome, which is valid until the next Run; its samples are the
+// caller's for good. The function sees a context that carries the mark of
 // [FromContext]; it allocates unless ctx was made with [NewContext]. Panics of the function are recovered. Where the
 // function ends its goroutine (runtime.Goexit) Run does not return either; the next run is as usual.
-func (r *Runner) Run(ctx context.Context, t Trigger) Outcome {
-	if name, ok := FromContext(ctx); !ok || name != r.name {
-		ctx = NewContext(ctx, r.name)
+func (r *Runner) Run(ctx context.Context, t *Trigger) *Outcome {
+	if ctx != r.given {
+		r.given, r.marked = ctx, ctx
+		if name, ok := FromContext(ctx); !ok || name != r.name {
+			r.marked = NewContext(ctx, r.name)
+		}
 	}
 	r.run.trigger = t
-	err := r.call(ctx, r.update())
-	out := r.outcome(err)
+	err := r.call(r.marked, r.update())
+	if r.spoken {
+		r.out, r.spoken = Outcome{}, false
+	}
+	if err != nil || r.run.touched {
+		r.speak(err)
+	}
 	r.run.reset()
-	return out
+	return &r.out
 }
 
 // update returns the Update of the next run. Each run has its own, so that one kept beyond its run is found out.
@@ -148,26 +162,26 @@ func (r *Runner) call(ctx context.Context, u *Update) (err error) {
 	return err
 }
 
-func (r *Runner) outcome(err error) Outcome {
-	s := &r.run
-	out := Outcome{Foreign: s.output.foreign, Replaced: s.output.replaced}
+// speak fills the outcome of a run that failed or did more than look at its trigger.
+func (r *Runner) speak(err error) {
+	s, out := &r.run, &r.out
+	r.spoken = true
+	out.Foreign, out.Replaced = s.output.foreign, s.output.replaced
 	if m := s.trigger.Newest(); m != nil {
 		out.Irt = m.Seq
 	}
-	if err != nil || len(s.failures) > 0 {
+	switch {
+	case err != nil || len(s.failures) > 0:
 		out.Err = fmt.Errorf("impulse: run of %q: %w", r.name, joined(err, s.failures))
-		return out
+		return
+	case len(s.output.samples) == 0:
+		return
 	}
-	if len(s.output.samples) == 0 {
-		return out
-	}
-	out.Via = r.via(&s.trigger)
-	if len(out.Via) > MaxVia {
+	if out.Via = r.via(s.trigger); len(out.Via) > MaxVia {
 		out.ViaFull, out.Withheld = true, len(s.output.samples)
-		return out
+		return
 	}
 	out.Samples = s.output.samples
-	return out
 }
 
 // via returns the origins of what the run emitted: those of its trigger and, last, its own.
@@ -196,7 +210,11 @@ func joined(err error, failures []error) error {
 
 // reset ends the run: nothing of it stays reachable.
 func (s *run) reset() {
-	s.trigger, s.time = Trigger{}, metric.TimeUUID{}
+	s.trigger = nil
+	if !s.touched {
+		return
+	}
+	s.touched, s.time = false, metric.TimeUUID{}
 	if s.told {
 		clear(s.updated)
 		s.told = false

@@ -55,6 +55,7 @@ func (u *Update) TimeUUID() metric.TimeUUID {
 		return m.Time
 	}
 	if r.run.time.IsZero() {
+		r.run.touched = true
 		r.run.time = r.newestSample()
 	}
 	return r.run.time
@@ -97,6 +98,7 @@ func (u *Update) View(uri metric.URI) window.View {
 // metric is dropped and reported as an event. Of two with the same metric and time the later one counts.
 func (u *Update) Emit(samples ...metric.Sample) {
 	r := u.live()
+	r.run.touched = true
 	for _, s := range samples {
 		if err := s.Check(); err != nil {
 			r.fail(fmt.Errorf("%w: %q: %w", ErrBadEmit, s.URI, err))
@@ -114,6 +116,7 @@ func (u *Update) Emit(samples ...metric.Sample) {
 const maxFailures = 8
 
 func (r *Runner) fail(err error) {
+	r.run.touched = true
 	if len(r.run.failures) < maxFailures {
 		r.run.failures = append(r.run.failures, err)
 	}
@@ -122,6 +125,7 @@ func (r *Runner) fail(err error) {
 // view returns the view of an input, the same for the whole run.
 func (r *Runner) view(i int) window.View {
 	s := &r.run
+	s.touched = true
 	if s.slots == nil {
 		s.slots = make([]int32, len(r.sub.uris))
 	}
@@ -150,7 +154,7 @@ func (r *Runner) eachUpdated(yield func(metric.Sample) bool) {
 
 func (r *Runner) eachOther(yield func(metric.URI) bool) {
 	if !r.run.told {
-		r.run.told = true
+		r.run.touched, r.run.told = true, true
 		if r.run.updated == nil {
 			r.run.updated = make([]bool, len(r.sub.uris))
 		}

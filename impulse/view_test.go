@@ -29,7 +29,8 @@ func TestRunnerKeepsNoViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Run(context.Background(), Refill(1))
+	refill := Refill(1)
+	r.Run(context.Background(), &refill)
 	for _, v := range r.run.views[:cap(r.run.views)] {
 		if v.Len() != 0 {
 			t.Error("a view is kept")

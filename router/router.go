@@ -149,6 +149,13 @@ func (r *Router) Unflushed() (from uint64) {
 	return r.from
 }
 
+// Advance takes the next number for a change of the windows that no message brings, a refill say, and returns it: the
+// views of runs that answer earlier messages go on showing what was before.
+func (r *Router) Advance() uint64 {
+	r.number++
+	return r.number
+}
+
 // Route gives the message the next number and notes the impulses it concerns. The message must not be changed
 // afterwards; it is kept until Flush, and then as long as a trigger holds it.
 func (r *Router) Route(m *impulse.Message) {
