@@ -55,7 +55,7 @@ func newDirectAt(t *testing.T, s store.Store, now func() time.Time) *direct {
 		t.Fatal(err)
 	}
 	a := h.directory.agents[id]
-	c := h.newConn(nil, wire.OwnFeatures())
+	c := h.newConn(nil, h.features)
 	c.session = newSession("s", a, h.config.now())
 	h.mu.Lock()
 	h.sessions["s"] = c.session

@@ -38,7 +38,8 @@ type Hub struct {
 	series     atomic.Uint64 // given out last
 	reading    *budget
 	upgrade    *websocket.Upgrader
-	public     *url.URL // of Config.PublicURL, nil where that is empty
+	features   wire.Features // what this hub has of our additions
+	public     *url.URL      // of Config.PublicURL, nil where that is empty
 
 	handler   http.Handler
 	server    *http.Server
@@ -71,7 +72,7 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 	}
 	h := &Hub{
 		config: c, log: c.Logger, challenges: newChallenges(c.LoginRate), rsa: make(chan struct{}, rsaAtOnce()),
-		seqs: wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
+		features: wire.FeaturesOf(wire.FeatureVia, wire.FeaturePos, wire.FeatureDelete), seqs: wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 		sessions: map[string]*session{}, conns: map[*conn]bool{},
 	}

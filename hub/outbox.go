@@ -285,7 +285,7 @@ func (o *outbox) authorizeAgain(e *entry) []byte {
 // quiesce returns once the entries that are being written, if any, are written; false where that takes until deadline.
 func (o *outbox) quiesce(deadline time.Time) bool {
 	o.mu.Lock()
-	if !o.busy || o.closed {
+	if !o.busy { // also a closed outbox may be in the middle of a write
 		o.mu.Unlock()
 		return true
 	}

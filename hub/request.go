@@ -43,13 +43,15 @@ func ownURI(uri metric.URI, u *user) (metric.URI, bool) {
 
 func (r *request) execute(g *group) {
 	u := r.conn.session.agent.user
-	if r.req.Action == wire.ActionDeleteURI && !r.conn.features.Has(wire.FeatureDelete) {
-		r.answer = refusal(wire.StatusProtocol, wire.CodeUnsupportedAction,
-			"unsupported action: "+wire.FeaturesHeader+" did not announce "+wire.FeatureDelete)
-		return
-	}
 	switch r.req.Action {
-	case wire.ActionSendDpData, wire.ActionSendDsData, wire.ActionSendMultiData, wire.ActionDeleteURI:
+	case wire.ActionSendDpData, wire.ActionSendDsData, wire.ActionSendMultiData:
+		r.once(g, u.model)
+	case wire.ActionDeleteURI:
+		if !r.conn.features.Has(wire.FeatureDelete) {
+			r.answer = refusal(wire.StatusProtocol, wire.CodeUnsupportedAction,
+				"unsupported action: "+wire.FeaturesHeader+" did not announce "+wire.FeatureDelete)
+			return
+		}
 		r.once(g, u.model)
 	case wire.ActionSendDsInfo:
 		r.answer = r.info(g, u.model)
@@ -57,6 +59,8 @@ func (r *request) execute(g *group) {
 		r.answer = r.hook(g)
 	case wire.ActionUnhookFromURI:
 		r.answer = r.unhook(g)
+	default:
+		r.answer = refusal(wire.StatusProtocol, wire.CodeUnsupportedAction, "unsupported action: "+r.req.Action.String())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -76,11 +77,23 @@ func TestSlowSubscriberLosesNothing(t *testing.T) {
 	}
 }
 
-// TestWithdrawalReachesQueuedPushes withdraws a share while notifications wait in the queue and in the log of a
+// TestWithdrawalReachesQueuedPushes withdraws a right while notifications wait in the queue and in the log of a
 // stalled subscriber. It may get those that were on the wire, none of the others.
 func TestWithdrawalReachesQueuedPushes(t *testing.T) {
-	const messages = 600
 	ctx := context.Background()
+	for name, withdraw := range map[string]func(h *hubtest.Hub) error{
+		"share": func(h *hubtest.Hub) error { return h.Unshare(ctx, "alice", "m", "bob") },
+		"suspended": func(h *hubtest.Hub) error {
+			agents, err := h.AgentsOf("bob")
+			return errors.Join(err, h.SuspendAgent(ctx, agents[0].ID))
+		},
+	} {
+		t.Run(name, func(t *testing.T) { withdrawFromQueue(t, ctx, withdraw) })
+	}
+}
+
+func withdrawFromQueue(t *testing.T, ctx context.Context, withdraw func(*hubtest.Hub) error) {
+	const messages = 600
 	h := hubtest.Start(t, hub.Config{MemoryStore: true, PushBytes: 64 << 10})
 	alice := dial(t, h, "alice", "")
 	slow := stalled(t, h, enter(t, h, "bob"))
@@ -94,7 +107,7 @@ func TestWithdrawalReachesQueuedPushes(t *testing.T) {
 		alice.send(4200, ds("m", i, text))
 	}
 	started := time.Now()
-	must(t, h.Unshare(ctx, "alice", "m", "bob"))
+	must(t, withdraw(h))
 	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("the withdrawal took %v", took)
 	}

@@ -47,7 +47,7 @@ func (h *Hub) socket(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	features := wire.ParseFeatures(r.Header.Get(wire.FeaturesHeader))
-	ws, err := h.upgrade.Upgrade(w, r, http.Header{wire.FeaturesHeader: {wire.OwnFeatures().String()}})
+	ws, err := h.upgrade.Upgrade(w, r, http.Header{wire.FeaturesHeader: {h.features.String()}})
 	if err != nil {
 		return // Upgrade has answered
 	}
