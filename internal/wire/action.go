@@ -25,6 +25,20 @@ const (
 	ActionSendDataInterval
 	// ActionDeleteURI deletes a metric, and may name the type of what takes its place. See [FeatureDelete].
 	ActionDeleteURI
+	// ActionListURIs asks for a page of a data model, and is the page. See [FeatureList].
+	ActionListURIs
+	// ActionShare lets another user read a part of the data model. See [FeatureShare].
+	ActionShare
+	// ActionUnshare withdraws a share.
+	ActionUnshare
+	// ActionListShares asks for a page of the shares that the user gave and got, and is the page.
+	ActionListShares
+	// ActionSendBatch stores samples of many times, all or none. See [FeatureBatch].
+	ActionSendBatch
+	// ActionSince asks for a page of the log of arrivals, and is the page. See [FeatureSince].
+	ActionSince
+	// ActionMissedData tells an agent which notifications it did not get. See [FeatureMissed].
+	ActionMissedData
 )
 
 var actionNames = [...]string{
@@ -38,6 +52,13 @@ var actionNames = [...]string{
 	ActionRequestData:      "request_data",
 	ActionSendDataInterval: "send_data_interval",
 	ActionDeleteURI:        "delete_uri",
+	ActionListURIs:         "list_uris",
+	ActionShare:            "share",
+	ActionUnshare:          "unshare",
+	ActionListShares:       "list_shares",
+	ActionSendBatch:        "send_batch",
+	ActionSince:            "since",
+	ActionMissedData:       "missed_data",
 }
 
 // String returns the action as it stands on the wire, or "none".
@@ -83,8 +104,8 @@ const (
 // Offsets of the codes of one request from its [Action.Code]: which part of the message is wrong.
 const (
 	faultURI     = 0 // the uri, or anything in a list of items
-	faultEntry   = 1 // an entry of supplies, or the type that delete_uri names
-	faultContent = 2 // the content, or supplies that are no list
+	faultEntry   = 1 // an entry of supplies, the type that delete_uri names, a user, or where a list goes on
+	faultContent = 2 // the content, supplies that are no list, or a limit
 	faultLoad    = 3 // a key is missing, payload is no object, or an id or time is no such thing
 )
 
@@ -107,6 +128,38 @@ func (a Action) Code() int {
 		return 202500
 	case ActionDeleteURI:
 		return 202600
+	case ActionListURIs:
+		return 202700
+	case ActionShare:
+		return 202800
+	case ActionUnshare:
+		return 202900
+	case ActionListShares:
+		return 203000
+	case ActionSendBatch:
+		return 203100
+	case ActionSince:
+		return 203200
 	}
 	return 0
+}
+
+// Feature returns the feature that a peer must have announced to take part in the action, "" for an action of the
+// original protocol.
+func (a Action) Feature() string {
+	switch a {
+	case ActionDeleteURI:
+		return FeatureDelete
+	case ActionListURIs:
+		return FeatureList
+	case ActionShare, ActionUnshare, ActionListShares:
+		return FeatureShare
+	case ActionSendBatch:
+		return FeatureBatch
+	case ActionSince:
+		return FeatureSince
+	case ActionMissedData:
+		return FeatureMissed
+	}
+	return ""
 }

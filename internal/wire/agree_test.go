@@ -147,9 +147,13 @@ func FuzzDecode(f *testing.F) {
 	for _, frame := range frames() {
 		f.Add(frame)
 	}
+	for _, frame := range append(queries(), lists()...) {
+		f.Add(frame)
+	}
 	for _, text := range []string{
 		`{"v": 1, "action": "request_data", "seq": "6f2b4c00d05a11e7a1b2030405060708", "irt": null, "payload": {"uri": "a", "start": null, "end": null, "count": 5}}`,
 		`{"v": 1, "action": "send_ds_info", "seq": "6f2b4c00d05a11e7a1b2", "irt": null, "payload": {"uri": "a", "supplies": ["b", "c"]}}`,
+		`{"v": 1, "action": "missed_data", "seq": null, "irt": null, "payload": {"uris": [{"uri": "b:a", "first": "6f2b4c00d05a11e7a1b2030405060708", "last": "6f2b4c00d05a11e7a1b2030405060708", "from": 1, "to": 2, "count": 3}]}}`,
 		`{"v": 1, "action": "delete_uri", "seq": "6f2b4c00d05a11e7a1b2", "irt": null, "payload": {"uri": "a", "type": "p"}}`,
 		`{"v": 0, "action": "generic_response", "seq": null, "irt": null, "payload": {"status": 4200, "error": 0, "reason": "x"}}`,
 		`{"v": 1, "action": "send_data_interval", "seq": null, "irt": null, "payload": {"uri": {"uri": "a", "type": "p"}, "start": "6f2b4c00d05a11e7a1b2030405060708", "end": "6f2b4c00d05a11e7a1b2030405060708", "data": [["6f2b4c00d05a11e7a1b2030405060708", 1.5]]}}`,

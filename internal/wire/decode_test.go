@@ -62,7 +62,7 @@ func TestDecodeNamesFieldValueAndRule(t *testing.T) {
 
 func TestUnknownActionIsASentinel(t *testing.T) {
 	var d Decoder
-	_, err := d.Decode(request("missed_data", `{}`))
+	_, err := d.Decode(request("future_data", `{}`))
 	if !errors.Is(err, ErrUnknownAction) {
 		t.Errorf("got %v", err)
 	}

@@ -47,6 +47,9 @@ func (d *Decoder) reset() {
 	if cap(d.request.Items) > keepItems {
 		d.request.Items = nil
 	}
+	if cap(d.request.Sends) > keepItems {
+		d.request.Sends = nil
+	}
 	if cap(d.text) > keepBytes {
 		d.text = nil
 	}
@@ -101,7 +104,8 @@ func (d *Decoder) decodeEnvelope(e *envelope) (m Message, fault *InvalidError) {
 		return m, fault
 	}
 	switch m.Action {
-	case ActionGenericResponse, ActionSendMultiData, ActionSendDataInterval:
+	case ActionGenericResponse, ActionSendMultiData, ActionSendDataInterval,
+		ActionListURIs, ActionListShares, ActionSince, ActionMissedData:
 	default:
 		fault = invalid("action", e.action, "must be one that an agent knows")
 		fault.cause = ErrUnknownAction
@@ -117,6 +121,8 @@ func (d *Decoder) decodeEnvelope(e *envelope) (m Message, fault *InvalidError) {
 	case ActionSendDataInterval:
 		m.Interval = &d.interval
 		return m, d.decodeInterval(e.payload).within("payload.")
+	case ActionListURIs, ActionListShares, ActionSince, ActionMissedData:
+		return m, d.decodeList(&m, e.payload).within("payload.")
 	}
 	m.Notification = &d.note
 	if fault = d.decodeAdditions(e); fault != nil {

@@ -26,7 +26,11 @@ func AppendSendOne(b []byte, seq, irt Seq, via []metric.Origin, s *metric.Sample
 // AppendSendMulti appends send_multi_data with the samples, texts before numbers as every reader orders them. All
 // have the time t; their own is not looked at.
 func AppendSendMulti(b []byte, seq, irt Seq, via []metric.Origin, t metric.TimeUUID, samples []metric.Sample) []byte {
-	b = appendMultiHead(b, seq, irt, via, 0, t)
+	return append(appendSamples(appendMultiHead(b, seq, irt, via, 0, t), samples), "]}}"...)
+}
+
+// appendSamples appends the elements of "uris", texts first.
+func appendSamples(b []byte, samples []metric.Sample) []byte {
 	first, numbers := true, 0
 	for i := range samples {
 		if s := &samples[i]; s.Kind() == metric.KindDatasource {
@@ -43,7 +47,7 @@ func AppendSendMulti(b []byte, seq, irt Seq, via []metric.Origin, t metric.TimeU
 			numbers--
 		}
 	}
-	return append(b, "]}}"...)
+	return b
 }
 
 // AppendNotification appends send_multi_data as a hub pushes it. The items belong to one owner and have local URIs;
@@ -97,17 +101,22 @@ func AppendUnhook(b []byte, seq Seq, uri metric.URI) []byte {
 // Nil stands for no change, an empty list for none.
 func AppendInfo(b []byte, seq Seq, uri metric.URI, supplies []metric.URI) []byte {
 	b = appendURI(appendHead(b, ActionSendDsInfo, seq, Seq{}, nil, 0), uri)
+	return append(appendSupplies(append(b, `, "supplies": `...), supplies), "}}"...)
+}
+
+// appendSupplies appends a list of URIs, null for nil.
+func appendSupplies(b []byte, supplies []metric.URI) []byte {
 	if supplies == nil {
-		return append(b, `, "supplies": null}}`...)
+		return append(b, "null"...)
 	}
-	b = append(b, `, "supplies": [`...)
+	b = append(b, '[')
 	for i, s := range supplies {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
 		b = append(append(append(b, '"'), s...), '"')
 	}
-	return append(b, "]}}"...)
+	return append(b, ']')
 }
 
 // AppendRequest appends request_data. A zero time leaves the range open on that side; a negative count stands for
@@ -136,7 +145,15 @@ func AppendDelete(b []byte, seq Seq, uri metric.URI, kind metric.Kind) []byte {
 func appendHead(b []byte, action Action, seq, irt Seq, via []metric.Origin, pos uint64) []byte {
 	b = append(append(b, `{"v": 1, "action": "`...), action.String()...)
 	b = seq.appendJSON(append(b, `", "seq": `...))
-	b = irt.appendJSON(append(b, `, "irt": `...))
+	b = appendVia(irt.appendJSON(append(b, `, "irt": `...)), via)
+	if pos > 0 {
+		b = strconv.AppendUint(append(b, `, "pos": `...), pos, 10)
+	}
+	return append(b, `, "payload": {`...)
+}
+
+// appendVia appends the key "via", nothing where there is none.
+func appendVia(b []byte, via []metric.Origin) []byte {
 	for i := range via {
 		if i == 0 {
 			b = append(b, `, "via": ["`...)
@@ -148,10 +165,7 @@ func appendHead(b []byte, action Action, seq, irt Seq, via []metric.Origin, pos 
 	if len(via) > 0 {
 		b = append(b, `"]`...)
 	}
-	if pos > 0 {
-		b = strconv.AppendUint(append(b, `, "pos": `...), pos, 10)
-	}
-	return append(b, `, "payload": {`...)
+	return b
 }
 
 func appendMultiHead(b []byte, seq, irt Seq, via []metric.Origin, pos uint64, t metric.TimeUUID) []byte {

@@ -13,6 +13,16 @@ const (
 	FeaturePos = "pos"
 	// FeatureDelete is the action delete_uri.
 	FeatureDelete = "delete_uri"
+	// FeatureList is the action list_uris.
+	FeatureList = "list_uris"
+	// FeatureShare is the actions share, unshare and list_shares.
+	FeatureShare = "share"
+	// FeatureBatch is the action send_batch.
+	FeatureBatch = "send_batch"
+	// FeatureSince is the action since.
+	FeatureSince = "since"
+	// FeatureMissed is the action missed_data.
+	FeatureMissed = "missed_data"
 )
 
 // maxFeatures bounds what is read of a peer's header.
@@ -25,7 +35,10 @@ type Features struct{ names []string }
 func FeaturesOf(names ...string) Features { return ParseFeatures(strings.Join(names, ",")) }
 
 // OwnFeatures returns what this package can read and write.
-func OwnFeatures() Features { return FeaturesOf(FeatureVia, FeaturePos, FeatureDelete) }
+func OwnFeatures() Features {
+	return FeaturesOf(FeatureVia, FeaturePos, FeatureDelete, FeatureList, FeatureShare, FeatureBatch, FeatureSince,
+		FeatureMissed)
+}
 
 // ParseFeatures reads the value of [FeaturesHeader]: names separated by commas and blanks, in any order. Names that
 // are not known are kept, so that a newer peer can be shown; no more than 64 of at most 64 bytes.

@@ -15,7 +15,7 @@ func TestFeatures(t *testing.T) {
 	if got := f.String(); got != "via, pos, future" {
 		t.Errorf("written as %q", got)
 	}
-	if got := OwnFeatures().String(); got != "via, pos, delete_uri" {
+	if got := OwnFeatures().String(); got != "via, pos, delete_uri, list_uris, share, send_batch, since, missed_data" {
 		t.Errorf("our own are %q", got)
 	}
 	if (Features{}).Has(FeatureVia) || ParseFeatures("").String() != "" {

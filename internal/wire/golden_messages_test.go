@@ -73,6 +73,16 @@ func encodeRequest(r *Request) []byte {
 		return AppendUnhook(nil, r.Seq, r.URI)
 	case ActionDeleteURI:
 		return AppendDelete(nil, r.Seq, r.URI, r.Kind)
+	case ActionListURIs:
+		return AppendList(nil, r.Seq, r.URI, r.After, r.Limit)
+	case ActionShare, ActionUnshare:
+		return AppendShare(nil, r.Action, r.Seq, r.URI, r.User)
+	case ActionListShares:
+		return AppendListShares(nil, r.Seq, Share{r.After, r.AfterUser}, r.Limit)
+	case ActionSince:
+		return AppendSince(nil, r.Seq, r.User, r.Position, r.Limit)
+	case ActionSendBatch:
+		return encodeBatch(r)
 	}
 	var start, end metric.TimeUUID
 	count := -1
@@ -185,6 +195,8 @@ func encodeMessage(m *Message) []byte {
 			items = append(items, RequestItem{URI: metric.URI(n.Items[i].URI), Kind: v.Kind(), Value: v})
 		}
 		return AppendNotification(nil, m.Seq, n.Time, n.Via, n.Pos, "", items)
+	case ActionListURIs, ActionListShares, ActionSince, ActionMissedData:
+		return encodeList(m)
 	}
 	v := m.Interval
 	var rows []metric.Sample

@@ -2,8 +2,9 @@ package wire
 
 import "github.com/komstream/komstream/metric"
 
-// Message is what a hub sent to an agent. One of the pointers is set, by the Action; what they point to belongs to
-// the [Decoder] and is valid until it decodes the next frame, and only while the frame itself is left unchanged.
+// Message is what a hub sent to an agent. One of the pointers is set, by the Action. Notification, Response and
+// Interval belong to the [Decoder] and are valid until it decodes the next frame, and only while the frame itself is
+// left unchanged; the others belong to the receiver.
 type Message struct {
 	// Action says which of the pointers is set.
 	Action Action
@@ -17,6 +18,14 @@ type Message struct {
 	Response *Response
 	// Interval is set with [ActionSendDataInterval].
 	Interval *Interval
+	// Listing is set with [ActionListURIs].
+	Listing *Listing
+	// Shares is set with [ActionListShares].
+	Shares *Shares
+	// Log is set with [ActionSince].
+	Log *Log
+	// Missed is set with [ActionMissedData].
+	Missed []Missed
 }
 
 // Notification is an update of one or more metrics of one owner.

@@ -30,13 +30,35 @@ type Request struct {
 	// Value is the content of a single send.
 	Value metric.Value
 	// Items are the samples of send_multi_data: all texts, then all numbers, each group in the order of the message.
+	// With send_batch they are those of all Sends, one after the other.
 	Items []RequestItem
+	// Sends are the parts of send_batch, in the order of the message.
+	Sends []RequestSend
 	// Supplies are the local URIs of send_ds_info, as they came; nil where the agent wrote null.
 	Supplies []metric.URI
 	// Start and End bound request_data, as they came, perhaps reversed; nil where open.
 	Start, End *metric.TimeUUID
 	// Count is the number of rows that request_data asks for, nil where it does not say. What no int holds is MaxInt.
 	Count *int
+	// User is whom share and unshare are about, and whose log since reads, in lower case; "" with since is the agent's
+	// own user.
+	User string
+	// After is the entry behind which list_uris and list_shares go on; "" is from the beginning. AfterUser belongs to
+	// it with list_shares.
+	After     metric.URI
+	AfterUser string
+	// Position is that behind which since reads.
+	Position uint64
+	// Limit is how many entries a page may have at most, 0 where the agent leaves that to the hub.
+	Limit int
+}
+
+// RequestSend is a part of send_batch: the samples of one time, like those of one send_multi_data.
+type RequestSend struct {
+	// Time is the time of all the samples.
+	Time metric.TimeUUID
+	// Items are the samples: all texts, then all numbers, each group in the order of the message.
+	Items []RequestItem
 }
 
 // RequestItem is one sample of send_multi_data.
@@ -101,27 +123,35 @@ func (d *Decoder) Release() {
 	clear(d.note.Items)
 	clear(d.spare)
 	clear(d.request.Items)
-	d.request = Request{Items: d.request.Items[:0]}
+	clear(d.request.Sends)
+	d.request = Request{Items: d.request.Items[:0], Sends: d.request.Sends[:0]}
 	d.reset()
 }
 
 func (d *Decoder) requestMulti() (*Request, *Refusal) {
 	r := &d.request
 	*r = Request{V: 1, Action: ActionSendMultiData, Seq: d.seq, Irt: d.irt, Via: d.note.Via, Time: d.note.Time,
-		Items: r.Items}
+		Items: r.Items, Sends: r.Sends}
+	d.takeItems()
+	return r, nil
+}
+
+// takeItems appends the items of d.note to those of the request.
+func (d *Decoder) takeItems() {
+	r := &d.request
 	for i := range d.note.Items {
 		item := &d.note.Items[i]
 		v, _ := parseValue(item.Kind, freeze(item.Content)) // checked by who filled d.note
 		r.Items = append(r.Items, RequestItem{URI: metric.URI(freeze(item.URI)), Kind: item.Kind, Value: v})
 	}
-	return r, nil
 }
 
 func (d *Decoder) requestNumber() (*Request, *Refusal) {
 	item := &d.note.Items[0]
 	v, _ := metric.ParseNumber(freeze(item.Content)) // checked by the scanner
 	d.request = Request{V: 1, Action: ActionSendDpData, Seq: d.seq, Irt: d.irt, Via: d.note.Via, Time: d.note.Time,
-		URI: metric.URI(freeze(item.URI)), Kind: metric.KindDatapoint, Value: v, Items: d.request.Items}
+		URI: metric.URI(freeze(item.URI)), Kind: metric.KindDatapoint, Value: v, Items: d.request.Items,
+		Sends: d.request.Sends}
 	return &d.request, nil
 }
 
@@ -238,6 +268,16 @@ func (d *Decoder) loadRequest(e *envelope) (offset int, fault *InvalidError) {
 		offset, fault = d.loadData(e.payload)
 	case ActionDeleteURI:
 		offset, fault = d.loadDelete(e.payload)
+	case ActionSendBatch:
+		offset, fault = d.loadBatch(e.payload)
+	case ActionListURIs:
+		offset, fault = d.loadList(e.payload)
+	case ActionShare, ActionUnshare:
+		offset, fault = d.loadShare(e.payload)
+	case ActionListShares:
+		offset, fault = d.loadListShares(e.payload)
+	case ActionSince:
+		offset, fault = d.loadSince(e.payload)
 	default:
 		offset, fault = d.loadURI(e.payload)
 	}
@@ -358,16 +398,28 @@ func (d *Decoder) loadInfo(payload []byte) (offset int, fault *InvalidError) {
 	if !isArray(f.supplies) {
 		return faultContent, invalid("supplies", f.supplies, "must be a list or null")
 	}
-	r.Supplies = []metric.URI{}
-	for i, value := range elements(f.supplies) {
-		text, _ := unquote(value)
-		uri := metric.URI(freeze(text))
-		if text == nil || uri.Check() != nil || !uri.IsLocal() {
-			return faultEntry, invalid("supplies["+strconv.Itoa(i)+"]", value, "must be a local uri")
-		}
-		r.Supplies = append(r.Supplies, uri)
+	r.Supplies, fault = decodeSupplies(f.supplies)
+	return faultEntry, fault
+}
+
+// decodeSupplies reads a list of local URIs, or null. It copies what it keeps.
+func decodeSupplies(value []byte) ([]metric.URI, *InvalidError) {
+	if isNull(value) {
+		return nil, nil
 	}
-	return 0, nil
+	if !isArray(value) {
+		return nil, invalid("supplies", value, "must be a list or null")
+	}
+	all := []metric.URI{}
+	for i, element := range elements(value) {
+		text, _ := unquote(element)
+		uri := metric.URI(text)
+		if text == nil || uri.Check() != nil || !uri.IsLocal() {
+			return nil, invalid("supplies["+strconv.Itoa(i)+"]", element, "must be a local uri")
+		}
+		all = append(all, uri)
+	}
+	return all, nil
 }
 
 func (d *Decoder) loadData(payload []byte) (offset int, fault *InvalidError) {
