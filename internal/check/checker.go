@@ -24,6 +24,7 @@ type Checker struct {
 	conns    []*conn                // connection n is conns[n-1]
 	frames   []*frame               // those that some impulse may still answer
 	pruned   int                    // how many came before them
+	known    []*frame               // those whose number is known, in order
 	feed     uint64                 // frames and pages received
 	foreign  uint64                 // samples of other users' metrics
 	runs     uint64
@@ -34,7 +35,6 @@ type Checker struct {
 // conn is what is known of one connection.
 type conn struct {
 	frames    uint64 // received, of those that have a metric of some impulse
-	base      uint64 // the session's number of its first frame, 0 while that is not known
 	confirmed int64  // the greatest index of a frame that some run answered, -1 for none
 }
 
@@ -98,11 +98,7 @@ func (c *Checker) add(imp impulse.Impulse) *watched {
 func (c *Checker) connected() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := &conn{confirmed: -1}
-	if !slices.ContainsFunc(c.conns, func(k *conn) bool { return k.frames > 0 }) {
-		n.base = 1 // nothing has a number yet
-	}
-	c.conns = append(c.conns, n)
+	c.conns = append(c.conns, &conn{confirmed: -1})
 	return len(c.conns)
 }
 
@@ -171,10 +167,14 @@ func (c *Checker) prune() {
 	}
 	c.frames = slices.Clone(c.frames[least-c.pruned:])
 	c.pruned = least
+	c.forget(least)
 }
 
 // has reports whether the impulse subscribes a metric.
 func (w *watched) has(uri metric.URI) bool { return slices.Contains(w.uris, uri) }
+
+// drops reports whether the impulse's policy is to drop triggers.
+func (w *watched) drops() bool { return strings.HasPrefix(w.impulse.Overload.String(), "DropOldest") }
 
 // loops reports whether a frame has a metric of the impulse and descends from it, so that it must not run.
 func (w *watched) loops(f *frame) bool {

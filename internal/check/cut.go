@@ -1,6 +1,10 @@
 package check
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // place says where a frame lies in relation to a run's cut.
 type place int
@@ -11,34 +15,50 @@ const (
 	unsure              // nobody can tell, or it may never have reached the session
 )
 
+// cut finds between which frames the run's cut lies: it shows all up to the position from, and none from to on.
+func (d *run) cut() {
+	c, w := d.c, d.w
+	d.from, d.to = -1, c.pruned+len(c.frames)
+	if w.last != nil {
+		d.from = w.last.pos
+	}
+	if next := c.next(w, w.cursor); next != nil {
+		d.to = next.pos
+	}
+	if d.last != nil && d.last.number == d.r.Number {
+		d.to = d.last.pos + 1
+	}
+	// What others have learned.
+	i, exact := slices.BinarySearchFunc(c.known, d.r.Number, func(f *frame, n uint64) int { return cmp.Compare(f.number, n) })
+	if exact {
+		i++
+	}
+	if i > 0 {
+		d.from = max(d.from, c.known[i-1].pos)
+	}
+	if i < len(c.known) {
+		d.to = min(d.to, c.known[i].pos)
+	}
+	if d.to <= d.from {
+		d.fault("its cut, %d, is behind a frame that it does not answer", d.r.Number)
+	}
+}
+
 // place returns where a frame with a metric of the impulse lies.
 func (d *run) place(f *frame) place {
-	k := d.c.conns[f.conn-1]
-	reached := !d.c.lost(f.conn) || int64(f.index) <= k.confirmed
-	if k.base > 0 {
-		switch at := k.base + f.index; {
-		case at > d.r.Number && d.c.lost(f.conn) && !reached:
-			return unsure // it has no number
-		case at > d.r.Number:
-			return behind
-		case reached:
-			return before
-		}
-		return unsure
-	}
-	// No run has told the connection's numbers yet. What makes the impulse run lies before its cut if answered.
-	answered := d.w.last != nil && f.pos <= d.w.last.pos
+	reached := !d.c.lost(f.conn) || int64(f.index) <= d.c.conns[f.conn-1].confirmed
 	switch {
-	case answered && reached:
+	case f.pos >= d.to && (reached || f.number > 0):
+		return behind
+	case f.pos <= d.from && reached:
 		return before
-	case answered, d.w.loops(f), !reached:
-		return unsure
 	}
-	return behind
+	return unsure
 }
 
 // views checks that every view shows the run's cut.
 func (d *run) views() {
+	d.cut()
 	if len(d.r.Views) != len(d.w.uris) {
 		d.fault("it has %d views of %d metrics", len(d.r.Views), len(d.w.uris))
 	}

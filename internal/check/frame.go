@@ -63,6 +63,8 @@ type frame struct {
 	via   []string
 	items []item
 	pos   int // among all frames of the session
+
+	number uint64 // what the session calls it, 0 while no run has told
 }
 
 // rows is a page of history.

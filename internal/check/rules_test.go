@@ -147,6 +147,13 @@ func TestRightRunsAreRight(t *testing.T) {
 			w.run(f)
 			w.run(g)
 		},
+		"one of two that are the same is dropped": func(w *world) {
+			w.checker.impulses["i"].impulse.Overload = impulse.DropOldest(1)
+			w.run(w.push(0, "a", 0))
+			w.push(1, "a", 1)
+			w.run(w.push(1, "a", 1))
+			w.checker.Finish("i", impulse.Counters{Triggered: 3, Ran: 2, Dropped: 1})
+		},
 		"history that is newer than a frame": func(w *world) {
 			w.run(w.push(1, "a", 1))
 			w.history("a", 1, 7)
@@ -159,6 +166,13 @@ func TestRightRunsAreRight(t *testing.T) {
 			w.run(f)
 			w.run(h)
 			w.checker.Finish("i", impulse.Counters{Triggered: 3, Ran: 2, Skipped: 1})
+		},
+		"a number for something else": func(w *world) {
+			w.number += 13
+			w.run(w.push(1, "a", 1))
+			w.number++
+			w.run(w.push(2, "a", 2))
+			w.run(w.push(3, "a", 3))
 		},
 		"other metrics": func(w *world) {
 			w.send(nil, 1, "c", 1) // gets no number
@@ -229,7 +243,7 @@ func TestEachRuleFindsItsFault(t *testing.T) {
 			r.Refilled, r.Merged = true, 2
 		}, "1 triggers without a frame in 1 connections"},
 		{"a number that goes back", func(w *world, r *Report) { r.Number = 1 }, "below 2"},
-		{"the number of another message", func(w *world, r *Report) { r.Number = 4 }, "its number should be that of its frame, 3"},
+		{"a number below the messages before it", func(w *world, r *Report) { r.Number = 2 }, "its number should be that of its frame, 3"},
 		{"its own sample is missing", func(w *world, r *Report) {
 			r.Views[0].Rows = r.Views[0].Rows[:1]
 		}, "view of a lacks"},
@@ -308,6 +322,39 @@ func TestFaultsOfSequencesAreFound(t *testing.T) {
 			r.Number, r.Views = g.number, g.views
 			w.checker.Check(r)
 		}, "its number should be"},
+		{"it has the number of the next message", func(w *world) {
+			f, g, h := w.push(1, "a", 1), w.push(2, "a", 2), w.push(3, "a", 3)
+			w.run(f)
+			r := w.report(g)
+			r.Number = h.number
+			w.checker.Check(r)
+			w.run(h)
+		}, "its number should be that of its frame, 4"},
+		{"two impulses number a message differently", func(w *world) {
+			j := w.imp
+			j.Name = "j"
+			w.checker.add(j)
+			f, g := w.push(1, "a", 1), w.push(2, "a", 2)
+			w.run(f)
+			w.run(g)
+			r := w.report(f)
+			r.Impulse = "j"
+			w.checker.Check(r)
+			r = w.report(g)
+			r.Impulse, r.Number = "j", 3
+			w.checker.Check(r)
+		}, "its number should be that of its frame, 2 to 2"},
+		{"a held run shows the next message", func(w *world) {
+			j := w.imp
+			j.Name = "j"
+			w.checker.add(j)
+			f, g := w.push(1, "a", 1), w.push(2, "a", 2)
+			w.run(f)
+			w.run(g)
+			r := w.report(f)
+			r.Impulse, r.Number = "j", 2
+			w.checker.Check(r)
+		}, "behind a frame that it does not answer"},
 		{"it runs on its own sample", func(w *world) {
 			w.run(w.push(1, "a", 1))
 			w.run(w.pushVia([]string{w.checker.impulses["i"].origin}, 2, "a", 2))

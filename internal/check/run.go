@@ -38,6 +38,7 @@ type run struct {
 	answered int    // frames
 	last     *frame // the last of them
 	settled  bool   // it answers one frame, and nothing was held: its cut is that of the frame
+	from, to int    // positions between which the cut lies
 }
 
 func (d *run) fault(format string, args ...any) {
@@ -59,13 +60,13 @@ func (d *run) answer() {
 		}
 		items := w.itemsOf(f)
 		switch {
-		case passed != f.conn && begins(rest, items, f):
+		case passed != f.conn && begins(rest, items, f) && !d.dropped(f, rest):
 			d.answered++
 			d.last = f
 			rest = rest[len(items):]
 		case c.lost(f.conn):
 			passed = f.conn // a connection ends with frames that nobody gets
-		case strings.HasPrefix(w.impulse.Overload.String(), "DropOldest"):
+		case w.drops(): // it has chosen to
 		default:
 			d.fault("frame %d of connection %d, with %s, was passed over: updated is %v",
 				f.index, f.conn, items[0].uri, rest[0])
@@ -81,6 +82,28 @@ func (d *run) answer() {
 	}
 	w.triggers += uint64(d.r.Merged)
 	d.count()
+}
+
+// dropped reports whether a frame must have been dropped, though the samples are the same: the run is of a later one.
+func (d *run) dropped(f *frame, samples []metric.Sample) bool {
+	if !d.w.drops() || d.r.Merged != 1 {
+		return false
+	}
+	for g := d.c.next(d.w, f.pos+1); g != nil && g.conn == f.conn; g = d.c.next(d.w, g.pos+1) {
+		if least, _ := d.c.bounds(g); least > d.r.Number {
+			return false
+		}
+		if begins(samples, d.w.itemsOf(g), g) {
+			return true
+		}
+	}
+	return false
+}
+
+// exact reports whether a run that answers a frame last has that frame's number. The first one over a connection may
+// have been held, and then shows what came until it was released.
+func (d *run) exact(f *frame) bool {
+	return !d.r.Refilled && d.w.last != nil && d.w.last.conn == f.conn
 }
 
 // count compares the number of frames with that of triggers. A connection after the first gives a trigger without a
@@ -132,32 +155,24 @@ func sameContent(i item, text string) bool {
 	return i.content == text || i.kind == metric.KindDatapoint && number(i.content) == number(text)
 }
 
-// number checks the run's number, which is its cut, against the frame's place.
+// number checks the run's number, which is its cut: every run that answers a frame last must have the same.
 func (d *run) number() {
-	c, w, n := d.c, d.w, d.r.Number
-	if n < w.number {
-		d.fault("its number is below %d, that of the run before", w.number)
+	n := d.r.Number
+	if n < d.w.number {
+		d.fault("its number is below %d, that of the run before", d.w.number)
 	}
-	w.number = n
+	d.w.number = n
 	if d.last == nil {
 		return
 	}
-	// The first run over a connection may have been held, and then shows what came until it was released.
-	exact := !d.r.Refilled && w.last != nil && w.last.conn == d.last.conn
-	w.last = d.last
+	exact := d.exact(d.last)
+	d.w.last = d.last
 	d.settled = exact && d.r.Merged == 1
-	k := c.conns[d.last.conn-1]
-	if k.base == 0 && exact && len(d.faults) == 0 && n > d.last.index {
-		k.base = n - d.last.index
-	}
-	if k.base == 0 {
-		return
-	}
-	at := k.base + d.last.index
-	if n < at || exact && n != at {
-		d.fault("its number should be that of its frame, %d", at)
-	}
-	if f := c.next(w, w.cursor); f != nil && f.conn == d.last.conn && n >= k.base+f.index {
-		d.fault("its cut is behind frame %d, which it does not answer", f.index)
+	least, most := d.c.bounds(d.last)
+	switch {
+	case n < least || exact && n > most:
+		d.fault("its number should be that of its frame, %d to %d", least, most)
+	case exact && len(d.faults) == 0:
+		d.c.learn(d.last, n)
 	}
 }
