@@ -232,6 +232,13 @@ func (b *inbox) oldest() (cut uint64, ok bool) {
 	return b.pending.Oldest()
 }
 
+// trim gives the memory of a burst back.
+func (b *inbox) trim() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pending.Trim()
+}
+
 // squeeze merges what waits into one trigger, which keeps a bounded part of its messages.
 func (b *inbox) squeeze() {
 	b.mu.Lock()

@@ -281,8 +281,14 @@ func (a *routerActor) unbind(c actor.Context, m *unbindImpulses) {
 	close(m.done)
 }
 
-// expire applies retention to windows that nothing is appended to.
+// expire applies retention to windows that nothing is appended to, and lets impulses that nothing triggers give the
+// memory of a burst back.
 func (a *routerActor) expire(c actor.Context) {
+	for _, box := range a.plan.boxes {
+		if box != nil {
+			box.trim()
+		}
+	}
 	now := a.s.ticks()
 	for _, slot := range a.plan.slots {
 		if slot != nil {

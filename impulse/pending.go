@@ -167,6 +167,13 @@ func (p *Pending) Squeeze() {
 	}
 }
 
+// Trim gives the memory back that the queue needs no more, if nothing waits. A queue in use does so by itself.
+func (p *Pending) Trim() {
+	if p.queue.n == 0 && len(p.queue.buf) > smallestRing {
+		p.queue = ring{}
+	}
+}
+
 // Len returns how many triggers wait.
 func (p *Pending) Len() int { return p.queue.n }
 

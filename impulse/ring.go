@@ -1,20 +1,17 @@
 package impulse
 
-// ring is a queue of triggers in a circle of memory that doubles when full. From keptRing on it halves when three
-// quarters are empty, so that a burst does not leave its memory behind; below, it keeps what it has, since the router
-// hands out what it has drained together and a queue that is emptied each time would grow anew each time. It starts
-// without memory.
+// ring is a queue of triggers in a circle of memory that doubles when full. When it has been emptied, and held less
+// than a quarter of its memory since it was last empty, it halves: a burst does not leave its memory behind, and a
+// queue that is filled and emptied in turns does not grow anew each time. It starts without memory.
 type ring struct {
 	buf  []Trigger // its length is zero or a power of two
 	head int       // index of the oldest
 	n    int
+	peak int // the greatest n since it was last empty
 }
 
-// smallestRing is the first size of a ring, keptRing the one below which it does not shrink: 2.5 kB.
-const (
-	smallestRing = 4
-	keptRing     = 64
-)
+// smallestRing is the size below which a ring does not shrink.
+const smallestRing = 4
 
 // at returns the i-th oldest, in place.
 func (r *ring) at(i int) *Trigger { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
@@ -24,6 +21,7 @@ func (r *ring) push(t Trigger) {
 		r.resize(max(smallestRing, 2*r.n))
 	}
 	r.n++
+	r.peak = max(r.peak, r.n)
 	*r.at(r.n - 1) = t
 }
 
@@ -39,10 +37,13 @@ func (r *ring) popTo(t *Trigger) {
 	*t = *slot
 	*slot = Trigger{} // it holds pointers
 	r.head = (r.head + 1) & (len(r.buf) - 1)
-	r.n--
-	if len(r.buf) > keptRing && r.n <= len(r.buf)/4 {
+	if r.n--; r.n > 0 {
+		return
+	}
+	if len(r.buf) > smallestRing && r.peak <= len(r.buf)/4 {
 		r.resize(len(r.buf) / 2)
 	}
+	r.peak = 0
 }
 
 func (r *ring) resize(size int) {
