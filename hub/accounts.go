@@ -54,7 +54,7 @@ func (h *Hub) AddUser(ctx context.Context, name string) error {
 	}
 	u := &user{id: d.lastID + 1, name: lower}
 	err = d.store.Commit(ctx, &store.Batch{Records: []store.Record{
-		record(store.TableUsers, userKey(u.id), userRecord{u.id, u.name}),
+		record(store.TableUsers, userKey(u.id), userRecord{ID: u.id, Name: u.name}),
 	}})
 	if err != nil {
 		return fmt.Errorf("hub: adding user %s: %w", lower, err)

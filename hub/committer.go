@@ -108,6 +108,7 @@ func (c *committer) run() {
 		err := c.commit(g)
 		if err != nil {
 			g.undoTo(0)
+			c.hub.uncount(g.batch.Arrivals)
 			c.noteRepair(g)
 		}
 		c.mu.Lock()
@@ -132,7 +133,7 @@ const startEvery = 64
 // ends nobody else's work.
 func (g *group) execute(j job) {
 	undo, records, samples := len(g.undo), len(g.batch.Records), len(g.batch.Samples)
-	drop, arrivals := len(g.batch.Drop), len(g.batch.Arrivals)
+	drop, arrivals, cuts := len(g.batch.Drop), len(g.batch.Arrivals), len(g.batch.Cuts)
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -141,7 +142,9 @@ func (g *group) execute(j job) {
 		g.hub.log.Error("a request panicked", zap.Any("panic", p), zap.Stack("stack"))
 		g.undoTo(undo)
 		g.batch.Records, g.batch.Samples = g.batch.Records[:records], g.batch.Samples[:samples]
+		g.hub.uncount(g.batch.Arrivals[arrivals:])
 		g.batch.Drop, g.batch.Arrivals = g.batch.Drop[:drop], g.batch.Arrivals[:arrivals]
+		g.batch.Cuts = g.batch.Cuts[:cuts]
 		j.fail()
 	}()
 	j.execute(g)

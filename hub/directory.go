@@ -37,9 +37,10 @@ type directory struct {
 
 // user is an account. Users are never removed, so that a pointer says who somebody is.
 type user struct {
-	id    uint64
-	name  string
-	model *model
+	id       uint64
+	name     string
+	model    *model
+	settings atomic.Pointer[settings] // nil for none
 }
 
 // agent is a key that may act for a user.
@@ -72,6 +73,7 @@ type (
 	userRecord struct {
 		ID   uint64 `json:"id"`
 		Name string `json:"name"`
+		settings
 	}
 	agentRecord struct {
 		User   uint64    `json:"user"`
@@ -122,7 +124,9 @@ func (d *directory) loadUser(_ string, value []byte) error {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return err
 	}
-	d.putUser(&user{id: r.ID, name: r.Name})
+	u := &user{id: r.ID, name: r.Name}
+	u.settings.Store(&r.settings)
+	d.putUser(u)
 	return nil
 }
 

@@ -34,6 +34,8 @@ type Hub struct {
 	directory  *directory
 	challenges *challenges
 	rsa        chan struct{} // one token a computation
+	hashes     chan struct{} // one token a password
+	limits     *guesses
 	seqs       *wire.SeqSource
 	series     atomic.Uint64 // given out last
 	reading    *budget
@@ -51,6 +53,8 @@ type Hub struct {
 	serving    sync.WaitGroup // HTTP servers and chores
 	sockets    sync.WaitGroup
 	writers    sync.WaitGroup
+	retaining  sync.Mutex
+	house      chan struct{} // has the housekeeping done at once
 	stop       chan struct{} // closed when shutdown begins
 	stopped    chan struct{} // closed when it has ended
 	closeOnce  sync.Once
@@ -72,8 +76,10 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 	}
 	h := &Hub{
 		config: c, log: c.Logger, challenges: newChallenges(c.LoginRate), rsa: make(chan struct{}, rsaAtOnce()),
-		features: wire.FeaturesOf(wire.FeatureVia, wire.FeaturePos, wire.FeatureDelete), seqs: wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
-		stop: make(chan struct{}), stopped: make(chan struct{}),
+		hashes: make(chan struct{}, hashesAtOnce), limits: newGuesses(),
+		features: wire.FeaturesOf(wire.FeatureVia, wire.FeaturePos, wire.FeatureDelete),
+		seqs:     wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
+		house: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 		sessions: map[string]*session{}, conns: map[*conn]bool{},
 	}
 	h.upgrade = h.upgrader()
@@ -168,6 +174,7 @@ func (h *Hub) run() {
 		h.serving.Go(func() { _ = h.server.Serve(l) })
 	}
 	h.serving.Go(h.chores)
+	h.serving.Go(h.housekeeping)
 }
 
 // committerOf returns the committer of an owner's data model.

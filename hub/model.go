@@ -26,6 +26,10 @@ type model struct {
 
 	reserved map[metric.URI]reservation
 	seen     map[seenKey]*seen
+
+	datasources, datapoints int64 // metrics of each kind
+	total                   tally // of all metrics
+	daily                   daily
 }
 
 // node is a uri that is a metric, lies above one, or is hooked.
@@ -36,6 +40,12 @@ type node struct {
 	series   uint64 // where kind is not 0
 	below    int    // metrics strictly below
 	supplies []metric.URI
+
+	// stored is how much there is of the metric, exactly where counted is set; newest is its last sample then.
+	stored  tally
+	newest  metric.TimeUUID
+	counted bool
+
 	// hooks only grows by append and is copied otherwise: whoever holds an earlier slice may go on reading it.
 	hooks []*hook
 }
@@ -116,6 +126,7 @@ func (m *model) prune(n *node) {
 func (m *model) create(uri metric.URI, kind metric.Kind, series uint64) *node {
 	n := m.at(uri)
 	n.kind, n.series = kind, series
+	*m.number(kind)++
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
 		m.at(up).below++
 	}
@@ -124,6 +135,8 @@ func (m *model) create(uri metric.URI, kind metric.Kind, series uint64) *node {
 
 // remove is the inverse of create. The hooks stay: they are pending now. The caller holds mu.
 func (m *model) remove(n *node) {
+	*m.number(n.kind)--
+	m.settle(n, tally{}, false)
 	n.kind, n.series, n.supplies = 0, 0, nil
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
 		above := m.nodes[up]
@@ -131,6 +144,14 @@ func (m *model) remove(n *node) {
 		m.prune(above)
 	}
 	m.prune(n)
+}
+
+// number returns where the metrics of a kind are counted.
+func (m *model) number(kind metric.Kind) *int64 {
+	if kind == metric.KindDatasource {
+		return &m.datasources
+	}
+	return &m.datapoints
 }
 
 // list returns the metrics at prefix and below it, sorted by uri; all for "".
@@ -161,12 +182,12 @@ func (n *node) record() store.Record {
 }
 
 // hookKey is the key of a hook's record: the owner, the uri, a byte that no uri holds, and the session.
-func hookKey(h *hook) string {
-	return userKey(h.node.owner.id) + string(h.node.uri) + "\x00" + h.session.id
+func hookKey(x *hook) string {
+	return userKey(x.node.owner.id) + string(x.node.uri) + "\x00" + x.session.id
 }
 
-func (h *hook) record() store.Record {
-	return store.Record{Table: store.TableHooks, Key: hookKey(h), Value: binary.BigEndian.AppendUint64([]byte{1}, h.since)}
+func (x *hook) record() store.Record {
+	return store.Record{Table: store.TableHooks, Key: hookKey(x), Value: binary.BigEndian.AppendUint64([]byte{1}, x.since)}
 }
 
 var errRecord = errors.New("the record is damaged or of a newer format")
@@ -191,6 +212,9 @@ func (h *Hub) loadModels(ctx context.Context) (series uint64, err error) {
 		if u.model.position, err = h.store.Last(ctx, u.id); err != nil {
 			return 0, err
 		}
+	}
+	if err := h.loadDaily(ctx); err != nil {
+		return 0, err
 	}
 	return series, h.loadSeen(ctx)
 }

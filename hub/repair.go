@@ -26,6 +26,9 @@ func (h *Hub) recordNow(table store.Table, key string) store.Record {
 	if owner == nil {
 		return gone
 	}
+	if table == store.TableDaily {
+		return owner.model.dailyRecord()
+	}
 	uri, session, _ := strings.Cut(key[8:], "\x00")
 	n := owner.model.nodes[metric.URI(uri)]
 	if n == nil {

@@ -28,6 +28,9 @@ func (r *request) send(g *group, m *model) wire.Response {
 	if refused.Status != 0 {
 		return refused
 	}
+	if refused := g.admit(m, writes); refused.Status != 0 {
+		return refused
+	}
 	if len(writes) > 0 {
 		r.store(g, m, writes)
 	}
@@ -134,6 +137,7 @@ func (r *request) store(g *group, m *model, writes []write) {
 			n = g.create(m, w.uri, w.value.Kind())
 		}
 		content := w.value.String()
+		m.count(n, r.req.Time, len(content))
 		g.batch.Samples = append(g.batch.Samples, store.Sample{Series: n.series, Time: r.req.Time, Content: content})
 		arrival.Items[i] = store.Item{Series: n.series, URI: n.uri, Kind: n.kind, Content: content}
 		if *to == nil {
@@ -154,6 +158,7 @@ func (r *request) store(g *group, m *model, writes []write) {
 // create makes a metric, to be stored with the group. The caller holds m.mu.
 func (g *group) create(m *model, uri metric.URI, kind metric.Kind) *node {
 	n := m.create(uri, kind, g.hub.series.Add(1))
+	n.counted = true
 	reserved, had := m.reserved[n.uri]
 	delete(m.reserved, n.uri)
 	g.batch.Put(n.record())

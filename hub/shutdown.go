@@ -144,6 +144,7 @@ func (h *Hub) sweep() {
 	ctx := context.Background()
 	h.sweepSessions(now)
 	h.challenges.sweep(now)
+	h.limits.sweep(now)
 	if err := h.directory.sweepCookies(ctx, now); err != nil {
 		h.log.Warn("expired cookies stay stored", zap.Error(err))
 	}
