@@ -249,7 +249,7 @@ func TestRequestReadsQueries(t *testing.T) {
 			got = append(got, fmt.Sprint(send.Time.Ticks(), " ", item.URI, "=", item.Value))
 		}
 	}
-	want := []string{"17955144000000000 b.c=x \"ñ", "17955720000000000 a=1.5", "17000000000000000 a=1.5"}
+	want := []string{"17955144000000000 b.c=x \"ñ", "17955144000000000 a=1.5", "17000000000000000 a=1.5"}
 	if diff := cmp.Diff(want, got); diff != "" || len(r.Sends) != 3 || len(r.Items) != 3 {
 		t.Errorf("%d parts: %s", len(r.Sends), diff)
 	}
