@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -241,14 +242,20 @@ func (c *client) closed() int {
 			if open {
 				continue
 			}
-			if e, ok := c.err.(*websocket.CloseError); ok {
-				return e.Code
-			}
-			return -1
+			return closeCode(c.err)
 		case <-time.After(10 * time.Second):
 			c.t.Fatal("the socket did not end within 10 s")
 		}
 	}
+}
+
+// closeCode returns the code of the close frame that ended a socket, -1 for none.
+func closeCode(err error) int {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) {
+		return closed.Code
+	}
+	return -1
 }
 
 // quiet checks that nothing is on its way: the answer to an unknown action comes behind all that was queued before.

@@ -15,7 +15,6 @@ import (
 
 // faultyJob changes something and panics.
 type faultyJob struct {
-	job
 	m      *model
 	failed bool
 	done   chan struct{}

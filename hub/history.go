@@ -19,11 +19,11 @@ type history struct {
 	kind   metric.Kind
 	series uint64
 
-	from, to           metric.TimeUUID // the range, in order
-	asStart, asEnd     metric.TimeUUID // the bounds as they were sent: the first page ends and the last begins with them
-	left               int             // rows still asked for, -1 for no limit
-	pageRows, pageSize int
-	first              bool
+	from, to       metric.TimeUUID // the range, in order
+	asStart, asEnd metric.TimeUUID // the bounds as they were sent: the first page ends and the last begins with them
+	left           int             // rows still asked for, -1 for no limit
+	pageRows       int             // at most in one page
+	first          bool
 }
 
 const (

@@ -180,7 +180,7 @@ func (w *world) judge(t *testing.T, c invalidCase, used []int) {
 		f, open := <-w.alice.frames
 		if !open {
 			got.End = true
-			if e, ok := w.alice.err.(*websocket.CloseError); !ok || e.Code != websocket.CloseNoStatusReceived {
+			if closeCode(w.alice.err) != websocket.CloseNoStatusReceived {
 				t.Errorf("the socket ended with %v, want a close frame without a status", w.alice.err)
 			}
 			break

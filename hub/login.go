@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -47,7 +48,7 @@ func (h *Hub) login(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(e.status)
 		_ = json.NewEncoder(w).Encode(map[string]int{"error": e.code})
 	}
-	if err := r.ParseMultipartForm(loginLimit); err != nil && err != http.ErrNotMultipart {
+	if err := r.ParseMultipartForm(loginLimit); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		refuse(&loginError{http.StatusBadRequest, 105000})
 		return
 	}

@@ -88,11 +88,11 @@ func TestWithdrawalReachesQueuedPushes(t *testing.T) {
 			return errors.Join(err, h.SuspendAgent(ctx, agents[0].ID))
 		},
 	} {
-		t.Run(name, func(t *testing.T) { withdrawFromQueue(t, ctx, withdraw) })
+		t.Run(name, func(t *testing.T) { withdrawFromQueue(ctx, t, withdraw) })
 	}
 }
 
-func withdrawFromQueue(t *testing.T, ctx context.Context, withdraw func(*hubtest.Hub) error) {
+func withdrawFromQueue(ctx context.Context, t *testing.T, withdraw func(*hubtest.Hub) error) {
 	const messages = 600
 	h := hubtest.Start(t, hub.Config{MemoryStore: true, PushBytes: 64 << 10})
 	alice := dial(t, h, "alice", "")

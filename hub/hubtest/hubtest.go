@@ -77,7 +77,7 @@ func (h *Hub) Dial(ctx context.Context, network, address string) (net.Conn, erro
 //go:embed testdata/key*.pem
 var keyFiles embed.FS
 
-// keyCount is the number of files key0.pem, key1.pem, …
+// keyCount is the number of files key0.pem, key1.pem and so on.
 const keyCount = 3
 
 // Key returns one of a few keys that are known to everybody, so that tests need not wait for new ones. The same n

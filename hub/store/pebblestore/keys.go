@@ -24,8 +24,6 @@ const (
 	prefixArrival = 'a'
 )
 
-const sampleKeyLen = 1 + 8 + 8 + 8
-
 func appendRecordKey(b []byte, table store.Table, key string) []byte {
 	return append(append(b, prefixRecord, byte(table)), key...)
 }
