@@ -114,8 +114,12 @@ func (a *connectionActor) start() {
 		b.started = true
 		return
 	}
-	if b.link != nil {
-		b.link.cancel(errors.New("komstream: connection actor restarted"))
+	if l := b.link; l != nil {
+		l.cancel(errors.New("komstream: connection actor restarted"))
+		if l.running {
+			return // it reports its loss when it has ended: before that there must not be another
+		}
+		_ = l.conn.Close()
 		b.link = nil
 	}
 	a.connect()
@@ -148,6 +152,7 @@ func (a *connectionActor) connected(c actor.Context, m *connected) {
 	a.s.setState(StateChange{To: StateSyncing})
 	c.Send(a.s.routerPID, &reloading{})
 	a.s.goroutines.Add(1)
+	m.link.running = true
 	go a.s.run(b.epoch, m.link)
 	for _, sub := range b.subs {
 		a.sync(sub)

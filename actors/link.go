@@ -17,6 +17,8 @@ type link struct {
 	cookie connection.Cookie
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+
+	running bool // its goroutine will report its loss; only the connection actor's turns touch it
 }
 
 // open logs in, if there is no cookie, and opens the websocket. It reports to the connection actor.

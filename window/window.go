@@ -170,15 +170,13 @@ func (w *Window) Stats() Stats {
 	return Stats{Kind: w.kind, Samples: w.len(), Bytes: w.bytes(), States: len(w.marks), Counts: w.counts}
 }
 
-// Release empties the window and returns its bytes to the budget. Views stay as they are. Call it when the window is
-// given up.
+// Release returns the window's bytes to the budget and books no more. Call it when the window is given up: whoever is
+// still to look at it, at an earlier state even, sees what it showed.
 func (w *Window) Release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.clear(w.kind)
-	w.marks, w.pinned = nil, 0
-	w.forget()
-	w.book()
+	w.budget.Add(-w.booked)
+	w.budget, w.booked = nil, 0
 }
 
 // bytes returns the memory to account for.
