@@ -86,25 +86,49 @@ func TestFailedWindowIsRestartedAndRefilled(t *testing.T) {
 	})
 }
 
-// A run that waits from before the failure sees the window as it was then.
-func TestRunsOfEarlierMessagesSeeTheWindowFromBeforeItFailed(t *testing.T) {
+// Runs that go on or wait while windows fail, are read again after a reconnect, or are given up, see them as they
+// were.
+func TestRunsOfEarlierMessagesSeeTheirCutWhateverBecomesOfTheWindows(t *testing.T) {
+	for name, disturb := range map[string]func(p, other *peer){
+		"window fails": func(p, other *peer) { actors.FailWindow(p.Session, "a", "test"); other.send(dp("a", 2)) },
+		"router fails": func(p, other *peer) { actors.FailRouter(p.Session, "test"); other.send(dp("a", 2)) },
+		"reconnect":    func(p, other *peer) { p.away(func() { other.send(dp("a", 2)) }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var r recorder
+				release := r.blockFirst()
+				p, other := w.join("alice", r.impulse("r", "a", "b")), w.join("alice")
+				p.send(dp("a", 1))
+				p.send(dp("b", 1))
+				disturb(p, other)
+				pass(time.Second)
+				release()
+				settle()
+				all := r.all()
+				if len(all) < 3 {
+					t.Fatalf("%d runs, want three: %v", len(all), all)
+				}
+				equal(t, "the run that went on", all[0].views, "a:[1] b:[]")
+				equal(t, "the run that waited", all[1].views, "a:[1] b:[1]")
+				equal(t, "last", r.last().views, "a:[1 2] b:[1]")
+			})
+		})
+	}
 	inWorld(t, func(t *testing.T, w *world) {
 		var r recorder
 		release := r.blockFirst()
-		p := w.join("alice", r.impulse("r", "a", "b"))
+		p := w.join("alice")
+		b := p.bind(r.impulse("r", "a"))
 		p.send(dp("a", 1))
-		p.send(dp("b", 1))
-		actors.FailWindow(p.Session, "a", "test")
-		pass(time.Second)
-		p.send(dp("a", 2))
-		release()
+		unbound := make(chan error)
+		go func() { unbound <- b.Unbind(t.Context()) }()
 		settle()
-		var all []string
-		for _, s := range r.all() {
-			all = append(all, s.views)
+		release()
+		if err := <-unbound; err != nil {
+			t.Error(err)
 		}
-		equal(t, "views of the first two", strings.Join(all[:2], ", "), "a:[1] b:[], a:[1] b:[1]")
-		equal(t, "last", r.last().views, "a:[1 2] b:[1]")
+		equal(t, "the run that went on while it was unbound", r.last().views, "a:[1]")
 	})
 }
 
@@ -134,6 +158,9 @@ func TestFailedRouterRefillsAThousandWindows(t *testing.T) {
 		other.send(dp(uri(3, 7), 99))
 		p.net.release()
 		settle()
+		if n := len(recorders[3].all()); n > 4 {
+			t.Errorf("%d runs, want one for the failure", n)
+		}
 		equal(t, "state", p.State(), actors.StateLive)
 		equal(t, "windows", p.Stats().Windows, impulses*each)
 		for i := range recorders {
