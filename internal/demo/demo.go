@@ -156,19 +156,21 @@ func (d *Demo) admit(ctx context.Context, keys []*connection.Key) error {
 	return known(d.hub.Share(ctx, alice, host, bob))
 }
 
+// maxPause bounds the pauses before a user who was cut off connects again: the hub is not to blame.
+const maxPause = 2 * time.Second
+
 // connect opens the sessions. Alice's comes first, so that Bob finds her metrics.
 func (d *Demo) connect(ctx context.Context, keys []*connection.Key) error {
 	impulses := [2]impulsesOf{d.aliceImpulses(), d.bobImpulses()}
 	for i, name := range [2]string{alice, bob} {
 		u := &user{name: name, checker: check.New(name)}
-		var dial check.DialFunc
+		config := komstream.Config{Hub: d.hub.URL(), Username: name, Key: keys[i], CloseTimeout: settleTimeout}
 		if d.chaos != nil {
-			dial = d.chaos.dial
+			config.Dial = d.chaos.dial
+			config.RetryMax = maxPause
 		}
-		session, err := komstream.Open(ctx, komstream.Config{
-			Hub: d.hub.URL(), Username: name, Key: keys[i], Dial: u.checker.Tap(dial),
-			CloseTimeout: settleTimeout,
-		}, u.checker.Watch(impulses[i]...)...)
+		config.Dial = u.checker.Tap(config.Dial)
+		session, err := komstream.Open(ctx, config, u.checker.Watch(impulses[i]...)...)
 		if err != nil {
 			return fmt.Errorf("user %s: %w", name, err)
 		}

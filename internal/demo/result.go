@@ -92,8 +92,8 @@ func (d *Demo) result() Result {
 	return r
 }
 
-// settleTimeout bounds the end of a demo. Under chaos it may begin in the longest pause between two tries to connect.
-const settleTimeout = 45 * time.Second
+// settleTimeout bounds the end of a demo, which under chaos may begin while the users are not connected.
+const settleTimeout = 30 * time.Second
 
 // Finish ends the demo: it stops reading, waits until everything is acknowledged and every impulse has run, has the
 // checker look at the counters, and ends sessions and hub. The result is as far as it came, even with an error.
