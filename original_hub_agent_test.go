@@ -28,7 +28,7 @@ func withOriginalHub(t *testing.T, f func(t *testing.T, h *originalHub)) {
 	synctest.Test(t, func(t *testing.T) { f(t, newOriginalHub(t, seed)) })
 }
 
-// open opens a session with the model; it is closed with the test.
+// session opens a session with the model; it is closed with the test.
 func (h *originalHub) session(change func(*komstream.Config), impulses ...impulse.Impulse) *komstream.Session {
 	h.t.Helper()
 	config := h.config()
@@ -47,6 +47,13 @@ func (h *originalHub) session(change func(*komstream.Config), impulses ...impuls
 	return s
 }
 
+// pass lets time pass in the bubble, and everything that it moves end.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// second is the time of the n-th second of the tests.
 func second(n int) metric.TimeUUID {
 	return metric.NewTimeUUID(metric.Ticks(1_510_617_600+n)*metric.TicksPerSecond, metric.PlainLow)
 }
@@ -133,7 +140,7 @@ func TestOriginalHubHistoryInParallel(t *testing.T) {
 			h.update("live", "p", second(m), "1")
 		}
 		all.Wait()
-		time.Sleep(time.Minute) // in the bubble
+		pass(time.Minute)
 		if runs.Load() != 20 {
 			t.Errorf("%d runs, want 20", runs.Load())
 		}
@@ -186,11 +193,11 @@ func closeOriginal(t *testing.T, h *originalHub, code, logins int) {
 		},
 	})
 	h.update("m", "p", second(1), "1")
-	time.Sleep(time.Second) // in the bubble
+	pass(time.Second)
 	h.cut(code)
 	synctest.Wait()
 	h.put("m", "p", second(2), "2") // nobody is told
-	time.Sleep(time.Minute)
+	pass(time.Minute)
 	if err := s.Send(t.Context(), metric.Datapoint("n", second(0).Time(), 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +205,7 @@ func closeOriginal(t *testing.T, h *originalHub, code, logins int) {
 		t.Fatal(err)
 	}
 	h.update("m", "p", second(3), "3")
-	time.Sleep(time.Second)
+	pass(time.Second)
 	mu.Lock()
 	defer mu.Unlock()
 	want := []string{
@@ -224,7 +231,7 @@ func TestOriginalHubSends(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i%50 == 25 {
-				time.Sleep(300 * time.Millisecond) // in the bubble
+				pass(300 * time.Millisecond)
 				h.cut(0)
 			}
 		}
@@ -306,7 +313,7 @@ func TestOriginalHubLoops(t *testing.T) {
 		for _, uri := range []string{"self.in", "a", "free.in"} {
 			h.update(uri, "p", second(0), "1")
 		}
-		time.Sleep(time.Minute) // in the bubble
+		pass(time.Minute)
 		for n, want := range []int64{1, 1, 1, 50} {
 			if got := runs[n].Load(); got != want {
 				t.Errorf("impulse %d ran %d times, want %d", n, got, want)
@@ -314,7 +321,7 @@ func TestOriginalHubLoops(t *testing.T) {
 		}
 		// What somebody else writes is no echo, even where it looks like one but for the time.
 		h.update("self.in", "p", second(100), "2")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if got := runs[0].Load(); got != 2 {
 			t.Errorf("self ran %d times, want 2", got)
 		}

@@ -124,6 +124,9 @@ func (h *originalHub) dial(ctx context.Context, network, address string) (net.Co
 	return h.listen.DialContext(ctx, network, address)
 }
 
+// dawdle lets some of n milliseconds pass in the bubble.
+func (h *originalHub) dawdle(n int) { time.Sleep(time.Duration(h.random(n)) * time.Millisecond) }
+
 // fault notes what no original agent would do. The lock is held.
 func (h *originalHub) fault(format string, args ...any) {
 	h.faults = append(h.faults, fmt.Sprintf(format, args...))
@@ -288,7 +291,7 @@ func (h *originalHub) receive(s *originalSocket, text []byte) {
 	}
 	h.mu.Unlock()
 	h.work.Go(func() {
-		time.Sleep(time.Duration(h.random(50)) * time.Millisecond) // in the bubble; some answers overtake others
+		h.dawdle(50) // some answers overtake others
 		h.execute(s, &r)
 	})
 }
@@ -401,7 +404,7 @@ func (h *originalHub) fanOut(t metric.TimeUUID, items []struct{ URI, Type, Conte
 		}
 		if len(mine) > 0 {
 			s.late <- func() {
-				time.Sleep(time.Duration(h.random(30)) * time.Millisecond) // in the bubble
+				h.dawdle(30)
 				s.write("send_multi_data", nil, map[string]any{"t": t.String(), "uris": mine})
 			}
 		}
@@ -460,7 +463,7 @@ func (h *originalHub) history(s *originalSocket, r *originalRequest) {
 		if len(data) == limit {
 			start = oldest
 		}
-		time.Sleep(time.Duration(h.random(5)) * time.Millisecond) // in the bubble; other answers come between
+		h.dawdle(5) // other answers come between
 		s.write("send_data_interval", r.Seq.String(), map[string]any{
 			"uri": map[string]string{"uri": p.URI, "type": kind}, "start": start.String(), "end": upper.String(), "data": data,
 		})
