@@ -53,6 +53,9 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// dawdle lets some of n milliseconds pass in the bubble.
+func (h *originalHub) dawdle(n int) { time.Sleep(time.Duration(h.random(n)) * time.Millisecond) }
+
 // second is the time of the n-th second of the tests.
 func second(n int) metric.TimeUUID {
 	return metric.NewTimeUUID(metric.Ticks(1_510_617_600+n)*metric.TicksPerSecond, metric.PlainLow)

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -123,9 +122,6 @@ func (h *originalHub) config() komstream.Config {
 func (h *originalHub) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return h.listen.DialContext(ctx, network, address)
 }
-
-// dawdle lets some of n milliseconds pass in the bubble.
-func (h *originalHub) dawdle(n int) { time.Sleep(time.Duration(h.random(n)) * time.Millisecond) }
 
 // fault notes what no original agent would do. The lock is held.
 func (h *originalHub) fault(format string, args ...any) {
