@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 )
@@ -85,7 +86,10 @@ func (b *bundle) CloseWrite() error {
 
 // listener makes bundles of what it accepts, and bounds what the kernel buffers towards an agent: else it swallows
 // megabytes that the hub believes written.
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	tls *tls.Config // nil for plain HTTP
+}
 
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
@@ -94,6 +98,9 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(64 << 10)
+	}
+	if l.tls != nil {
+		c = tls.Server(c, l.tls) // the handshake is the first read's
 	}
 	return &bundle{Conn: c}, nil
 }

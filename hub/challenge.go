@@ -12,7 +12,8 @@ import (
 
 // challenges are the logins under way. They live in memory only: a restart costs an agent one more step 1.
 type challenges struct {
-	perSecond float64
+	perSecond float64 // of an address
+	users     limiters
 
 	mu        sync.Mutex
 	byHash    map[challengeKey]*challenge
@@ -45,28 +46,35 @@ const (
 	addressesKept        = 16384
 )
 
-func newChallenges(perSecond float64) *challenges {
-	return &challenges{perSecond: perSecond, byHash: map[challengeKey]*challenge{}, addresses: map[string]*address{}}
+// burst is how many challenges may be asked for at once.
+func burst(perSecond float64) int { return max(1, int(10*perSecond)) }
+
+func newChallenges(perSecond, ofUser float64) *challenges {
+	return &challenges{
+		perSecond: perSecond, users: limiters{perSecond: ofUser, burst: burst(ofUser)},
+		byHash: map[challengeKey]*challenge{}, addresses: map[string]*address{},
+	}
 }
 
-// again returns, where the address asks above its rate, a challenge of the agent that it has not used, so that it
-// costs no computation; ok is false where there is none and the request must be turned away.
-func (c *challenges) again(a *agent, from string, now time.Time) (text []byte, ok bool) {
+// again returns, where the address or the user asks above its rate, a challenge of the agent that the address has not
+// used, so that it costs no computation; where there is none, how long the request has to wait.
+func (c *challenges) again(a *agent, from string, now time.Time) (text []byte, wait time.Duration) {
 	if from == "" {
-		return nil, true
+		return nil, 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.address(from, now).limiter.AllowN(now, 1) {
-		return nil, true
+	limiter := c.address(from, now).limiter
+	if limiter.AllowN(now, 1) && c.users.take(a.user.name, now) {
+		return nil, 0
 	}
 	open := c.addresses[from].open
 	for i := len(open) - 1; i >= 0; i-- {
 		if x := c.byHash[open[i]]; x != nil && x.agent == a && !x.used && now.Sub(x.issued) < challengeLife/2 {
-			return x.text, true
+			return x.text, 0
 		}
 	}
-	return nil, false
+	return nil, max(time.Second, untilToken(limiter, now), c.users.wait(a.user.name, now))
 }
 
 func (c *challenges) address(from string, now time.Time) *address {
@@ -75,7 +83,7 @@ func (c *challenges) address(from string, now time.Time) *address {
 		if len(c.addresses) >= addressesKept {
 			c.forget(now)
 		}
-		a = &address{limiter: rate.NewLimiter(rate.Limit(c.perSecond), max(1, int(10*c.perSecond)))}
+		a = &address{limiter: rate.NewLimiter(rate.Limit(c.perSecond), burst(c.perSecond))}
 		c.addresses[from] = a
 	}
 	a.last = now
@@ -159,6 +167,7 @@ func (c *challenges) use(k challengeKey, now time.Time) int {
 
 // sweep forgets what is long over. Used and old challenges are kept for a while, to be refused by their right number.
 func (c *challenges) sweep(now time.Time) {
+	c.users.sweep(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, a := range c.addresses {

@@ -200,7 +200,9 @@ func (c *committer) commit(g *group) error {
 	if len(c.repair) > 0 {
 		g.batch.Records = append(append([]store.Record{}, c.repair...), g.batch.Records...)
 	}
+	started := time.Now()
 	err := c.hub.store.Commit(context.Background(), &g.batch)
+	c.hub.measured.commit(len(g.jobs), time.Since(started))
 	if err != nil {
 		c.hub.log.Error("the store does not take writes", zap.Error(err))
 		return err

@@ -22,6 +22,26 @@ type Config struct {
 	// Listen are TCP addresses to serve agents on by plain HTTP, "127.0.0.1:4480"; port 0 takes a free one. Default:
 	// none, the hub is reached with [Hub.DialContext] and [Hub.Agents] only.
 	Listen []string
+	// ListenTLS are TCP addresses to serve agents on by HTTPS. They need CertFile and KeyFile, or ACMEHosts.
+	ListenTLS []string
+	// CertFile and KeyFile are PEM files with the certificate (chain) and its key. New ones are used within seconds.
+	CertFile, KeyFile string
+	// ACMEHosts are the names for which certificates are fetched and renewed automatically (ACME: Let's Encrypt), whose
+	// terms of service are thereby accepted. They are kept in Dir. The authority must reach the hub on port 443 by
+	// ListenTLS, or on port 80 by Listen.
+	ACMEHosts []string
+	// ACMEEmail is where the authority writes about problems with the certificates. May be empty.
+	ACMEEmail string
+	// ACMEURL is the authority's directory. Default Let's Encrypt.
+	ACMEURL string
+	// TrustedProxies are addresses and networks ("10.0.0.0/8") of proxies in front of the hub. Only from them are
+	// believed X-Forwarded-For, X-Forwarded-Proto and X-Request-Id. Default: none.
+	TrustedProxies []string
+	// CookieDomain is the domain that the login cookie is sent to, for hubs that serve login and websocket under
+	// different names of it: "example.org". It is left out on plain http, on addresses and on other names. Default:
+	// none, the cookie belongs to the host alone.
+	CookieDomain string
+
 	// PublicURL is where agents reach the hub when that is not what it listens on, behind a proxy say:
 	// "https://hub.example.org". With https the cookie is marked Secure, and a websocket's Origin must match it.
 	PublicURL string
@@ -42,9 +62,10 @@ type Config struct {
 	// PingInterval is how often a silent socket is asked for a sign of life; after three without one it is closed.
 	// Default 30 s.
 	PingInterval time.Duration
-	// LoginRate is how many challenges a second one address gets on average, with bursts of ten times as many.
-	// Above it, an unused challenge is given again. Default 50.
-	LoginRate float64
+	// LoginRate is how many challenges a second one address gets on average, with bursts of ten times as many, and
+	// UserLoginRate how many one user gets. Above either, an unused challenge is given again, and where there is none,
+	// 429 with the time to wait. Defaults 50 and 50.
+	LoginRate, UserLoginRate float64
 
 	now   func() time.Time // tests replace the clock of logins and sessions
 	store store.Store      // tests replace the store
@@ -97,8 +118,8 @@ func (c Config) withDefaults() (Config, error) {
 			*d.field = d.value
 		}
 	}
-	if c.LogBytes < 0 || c.PushBytes < 0 || c.LoginRate < 0 {
-		return c, errors.New("hub: Config.LogBytes, PushBytes and LoginRate must be positive")
+	if c.LogBytes < 0 || c.PushBytes < 0 || c.LoginRate < 0 || c.UserLoginRate < 0 {
+		return c, errors.New("hub: Config.LogBytes, PushBytes, LoginRate and UserLoginRate must be positive")
 	}
 	if c.LogBytes == 0 {
 		c.LogBytes = 1 << 30
@@ -108,6 +129,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.LoginRate == 0 {
 		c.LoginRate = 50
+	}
+	if c.UserLoginRate == 0 {
+		c.UserLoginRate = 50
 	}
 	return c, nil
 }

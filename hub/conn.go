@@ -179,6 +179,7 @@ func (c *conn) handle(frame []byte) {
 
 // refuse answers a frame that is no request, behind the answers to those before it.
 func (c *conn) refuse(r *wire.Refusal) {
+	c.hub.measured.frame(0, r.Status)
 	c.landAll()
 	if r.Close {
 		code := r.CloseCode

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,7 @@ type agent struct {
 	added   time.Time
 	active  atomic.Bool
 	removed atomic.Bool
+	revoked atomic.Uint64 // how often its logins were ended
 }
 
 func (a *agent) mayAct() bool { return a.active.Load() && !a.removed.Load() }
@@ -273,6 +275,7 @@ func (d *directory) cookieOf(value string, now time.Time) *cookie {
 
 // addCookie stores a new login and returns the value of its cookie.
 func (d *directory) addCookie(ctx context.Context, a *agent, expires time.Time) (string, error) {
+	revoked := a.revoked.Load()
 	value := hex.EncodeToString(randomBytes(32))
 	c := &cookie{agent: a, session: hex.EncodeToString(randomBytes(16)), expires: expires}
 	hash := cookieHash(sha256.Sum256([]byte(value)))
@@ -285,9 +288,16 @@ func (d *directory) addCookie(ctx context.Context, a *agent, expires time.Time) 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if a.revoked.Load() != revoked {
+		// The record, where it was stored too late to be deleted, is worth nothing: nobody has the value.
+		return "", errRevoked
+	}
 	d.cookies[hash] = c
 	return value, nil
 }
+
+// errRevoked is a login that was ended while it was being made.
+var errRevoked = errors.New("hub: the agent's logins were revoked meanwhile")
 
 // sweepCookies forgets the logins that have expired or whose agent is gone.
 func (d *directory) sweepCookies(ctx context.Context, now time.Time) error {

@@ -34,6 +34,7 @@ const (
 // history executes request_data on the reader's goroutine: its pages hold up the requests behind it and nobody else.
 func (c *conn) history(r *wire.Request) {
 	q, answer := c.newHistory(r)
+	c.hub.measured.frame(r.Action, answer.Status)
 	c.respond(r.Seq, answer)
 	if q != nil {
 		q.run()

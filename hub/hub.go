@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +41,8 @@ type Hub struct {
 	reading    *budget
 	upgrade    *websocket.Upgrader
 	features   wire.Features // what this hub has of our additions
-	public     *url.URL      // of Config.PublicURL, nil where that is empty
+	clients    clients
+	certified  certified
 
 	handler   http.Handler
 	server    *http.Server
@@ -60,7 +61,8 @@ type Hub struct {
 	closeOnce  sync.Once
 	closeErr   error
 
-	stats counters
+	stats    counters
+	measured *measured
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -75,16 +77,19 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 		return nil, err
 	}
 	h := &Hub{
-		config: c, log: c.Logger, challenges: newChallenges(c.LoginRate), rsa: make(chan struct{}, rsaAtOnce()),
-		hashes: make(chan struct{}, hashesAtOnce), limits: newGuesses(),
+		config: c, log: c.Logger, challenges: newChallenges(c.LoginRate, c.UserLoginRate), rsa: make(chan struct{}, rsaAtOnce()),
+		hashes: make(chan struct{}, hashesAtOnce), limits: newGuesses(), measured: newMeasured(),
 		features: wire.FeaturesOf(wire.FeatureVia, wire.FeaturePos, wire.FeatureDelete),
 		seqs:     wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
 		house: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 		sessions: map[string]*session{}, conns: map[*conn]bool{},
 	}
 	h.upgrade = h.upgrader()
-	if c.PublicURL != "" {
-		h.public, _ = url.Parse(c.PublicURL) // checked by withDefaults
+	if h.clients, err = newClients(c); err != nil {
+		return nil, err
+	}
+	if h.certified, err = newCertified(c); err != nil {
+		return nil, err
 	}
 	if err := h.open(ctx); err != nil {
 		return nil, err
@@ -136,7 +141,7 @@ func (h *Hub) load(ctx context.Context) (err error) {
 // listen opens the ports.
 func (h *Hub) listen(ctx context.Context) error {
 	var config net.ListenConfig
-	for _, address := range h.config.Listen {
+	for i, address := range slices.Concat(h.config.Listen, h.config.ListenTLS) {
 		l, err := config.Listen(ctx, "tcp", address)
 		if err != nil {
 			for _, open := range h.listeners {
@@ -144,7 +149,11 @@ func (h *Hub) listen(ctx context.Context) error {
 			}
 			return fmt.Errorf("hub: listen: %w", err)
 		}
-		h.listeners = append(h.listeners, listener{l})
+		ours := listener{Listener: l}
+		if i >= len(h.config.Listen) {
+			ours.tls = h.certified.config
+		}
+		h.listeners = append(h.listeners, ours)
 	}
 	return nil
 }
@@ -157,7 +166,8 @@ func (h *Hub) run() {
 	mux.HandleFunc("/", h.socket)
 	h.handler = mux
 	h.server = &http.Server{
-		Handler:           mux,
+		Handler:           h.certified.challenges(mux),
+		ConnContext:       connContext,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       20 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -170,7 +180,7 @@ func (h *Hub) run() {
 		h.committers = append(h.committers, c)
 		h.committing.Go(c.run)
 	}
-	for _, l := range append([]net.Listener{listener{h.memory}}, h.listeners...) {
+	for _, l := range append([]net.Listener{listener{Listener: h.memory}}, h.listeners...) {
 		h.serving.Go(func() { _ = h.server.Serve(l) })
 	}
 	h.serving.Go(h.chores)
@@ -191,7 +201,16 @@ func (h *Hub) DialContext(ctx context.Context, network, address string) (net.Con
 	return h.memory.DialContext(ctx, network, address)
 }
 
-// Addr returns the address of the first of Config.Listen, or nil.
+// Addrs returns the addresses that the hub listens on: those of Config.Listen and then those of Config.ListenTLS.
+func (h *Hub) Addrs() []net.Addr {
+	all := make([]net.Addr, len(h.listeners))
+	for i, l := range h.listeners {
+		all[i] = l.Addr()
+	}
+	return all
+}
+
+// Addr returns the first of [Hub.Addrs], or nil.
 func (h *Hub) Addr() net.Addr {
 	if len(h.listeners) == 0 {
 		return nil
@@ -203,15 +222,15 @@ func (h *Hub) Addr() net.Addr {
 // [Hub.DialContext] can resolve.
 func (h *Hub) URL() string {
 	switch {
-	case h.public != nil:
+	case h.clients.public != nil:
 		return h.config.PublicURL
-	case len(h.listeners) > 0:
+	case len(h.config.Listen) > 0:
 		return "http://" + h.listeners[0].Addr().String()
+	case len(h.listeners) > 0:
+		return "https://" + h.listeners[0].Addr().String()
 	}
 	return "http://hub"
 }
-
-func (h *Hub) secure() bool { return h.public != nil && h.public.Scheme == "https" }
 
 // Delete removes a metric of a user with all its samples; its hooks become pending. It is how a metric's type is
 // changed. It fails with [ErrNotFound] where there is no such metric.

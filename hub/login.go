@@ -4,15 +4,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/komstream/komstream/connection"
-	"github.com/komstream/komstream/internal/pipe"
 	"github.com/komstream/komstream/metric"
 )
 
@@ -22,7 +21,17 @@ const (
 )
 
 // loginError is a refused login: the HTTP status and the protocol's error number.
-type loginError struct{ status, code int }
+type loginError struct {
+	status, code int
+	retry        time.Duration // with 429: when the next attempt may come
+}
+
+// tooMany is a login above its rate. Agents treat it as any failure, and try again.
+func tooMany(wait time.Duration) *loginError {
+	return &loginError{http.StatusTooManyRequests, 105000, wait}
+}
+
+func refusedLogin(status, code int) *loginError { return &loginError{status: status, code: code} }
 
 // loginForm is what an agent posts, once it has passed the checks that need no account.
 type loginForm struct {
@@ -44,12 +53,18 @@ func (h *Hub) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, loginLimit)
 	w.Header().Set("Content-Type", `application/json; charset="utf-8"`)
 	w.Header().Set("Cache-Control", "no-store")
+	id := h.clients.requestID(r)
+	w.Header().Set(requestIDHeader, id)
 	refuse := func(e *loginError) {
+		h.measured.login(e.status)
+		if e.retry > 0 {
+			w.Header().Set("Retry-After", retryAfter(e.retry))
+		}
 		w.WriteHeader(e.status)
 		_ = json.NewEncoder(w).Encode(map[string]int{"error": e.code})
 	}
 	if err := r.ParseMultipartForm(loginLimit); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		refuse(&loginError{http.StatusBadRequest, 105000})
+		refuse(refusedLogin(http.StatusBadRequest, 105000))
 		return
 	}
 	if r.MultipartForm != nil {
@@ -62,7 +77,7 @@ func (h *Hub) login(w http.ResponseWriter, r *http.Request) {
 	}
 	var body any
 	if form.step2 {
-		refusal = h.prove(w, r, form)
+		refusal = h.prove(w, r, form, id)
 	} else {
 		body, refusal = h.challenge(r, form)
 	}
@@ -82,7 +97,7 @@ func readLogin(values map[string][]string) (*loginForm, *loginError) {
 		}
 		return "", false
 	}
-	bad := func(code int) *loginError { return &loginError{http.StatusBadRequest, code} }
+	bad := func(code int) *loginError { return refusedLogin(http.StatusBadRequest, code) }
 	k, hasKey := get("k")
 	if _, hasPassword := get("p"); !hasKey || hasPassword {
 		return nil, bad(105000)
@@ -130,18 +145,18 @@ func readLogin(values map[string][]string) (*loginForm, *loginError) {
 func (h *Hub) agentOf(f *loginForm, codes [4]int) (*agent, *loginError) {
 	key, err := connection.ParsePublicKey(string(f.key))
 	if err != nil {
-		return nil, &loginError{http.StatusBadRequest, codes[0]}
+		return nil, refusedLogin(http.StatusBadRequest, codes[0])
 	}
 	u := h.directory.user(f.user)
 	if u == nil {
-		return nil, &loginError{http.StatusForbidden, codes[1]}
+		return nil, refusedLogin(http.StatusForbidden, codes[1])
 	}
 	a := h.directory.agentByKey(u, key)
 	if a == nil {
-		return nil, &loginError{http.StatusForbidden, codes[2]}
+		return nil, refusedLogin(http.StatusForbidden, codes[2])
 	}
 	if !a.mayAct() {
-		return nil, &loginError{http.StatusForbidden, codes[3]}
+		return nil, refusedLogin(http.StatusForbidden, codes[3])
 	}
 	return a, nil
 }
@@ -152,22 +167,22 @@ func (h *Hub) challenge(r *http.Request, f *loginForm) (any, *loginError) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	from, now := addressOf(r), h.config.now()
-	text, ok := h.challenges.again(a, from, now)
-	if !ok {
-		return nil, &loginError{http.StatusServiceUnavailable, 105000}
+	from, now := h.clients.address(r), h.config.now()
+	text, wait := h.challenges.again(a, from, now)
+	if wait > 0 {
+		return nil, tooMany(wait)
 	}
 	if text == nil {
 		plaintext := randomBytes(connection.ChallengeSize)
 		release, ok := h.computing(r)
 		if !ok {
-			return nil, &loginError{http.StatusServiceUnavailable, 105000}
+			return nil, refusedLogin(http.StatusServiceUnavailable, 105000)
 		}
 		var err error
 		text, err = a.key.Encrypt(plaintext)
 		release()
 		if err != nil {
-			return nil, &loginError{http.StatusInternalServerError, 3701}
+			return nil, refusedLogin(http.StatusInternalServerError, 3701)
 		}
 		h.challenges.add(a, from, plaintext, text, now)
 	}
@@ -175,7 +190,7 @@ func (h *Hub) challenge(r *http.Request, f *loginForm) (any, *loginError) {
 }
 
 // prove is step 2.
-func (h *Hub) prove(w http.ResponseWriter, r *http.Request, f *loginForm) *loginError {
+func (h *Hub) prove(w http.ResponseWriter, r *http.Request, f *loginForm, id string) *loginError {
 	a, refusal := h.agentOf(f, [4]int{3801, 3804, 3805, 3811})
 	if refusal != nil {
 		return refusal
@@ -183,34 +198,42 @@ func (h *Hub) prove(w http.ResponseWriter, r *http.Request, f *loginForm) *login
 	now := h.config.now()
 	k := challengeKey{agent: a.id}
 	if copy(k.hash[:], f.hash) != len(k.hash) || len(f.hash) != len(k.hash) {
-		return &loginError{http.StatusForbidden, challengeUnknown}
+		return refusedLogin(http.StatusForbidden, challengeUnknown)
 	}
 	if code := h.challenges.check(k, now); code != 0 {
-		return &loginError{http.StatusForbidden, code}
+		return refusedLogin(http.StatusForbidden, code)
+	}
+	from := h.clients.address(r)
+	// By address only: of a key's signature nobody guesses, and nobody shall lock out the user.
+	if wait := h.limits.blocked(from, "", now); wait > 0 {
+		return tooMany(wait)
 	}
 	release, ok := h.computing(r)
 	if !ok {
-		return &loginError{http.StatusServiceUnavailable, 105000}
+		return refusedLogin(http.StatusServiceUnavailable, 105000)
 	}
 	verified := a.key.Verify(k.hash, f.signature)
 	release()
 	if !verified {
-		return &loginError{http.StatusForbidden, 3810}
+		h.limits.failed(from, "", now)
+		return refusedLogin(http.StatusForbidden, 3810)
 	}
 	if code := h.challenges.use(k, now); code != 0 {
-		return &loginError{http.StatusForbidden, code}
+		return refusedLogin(http.StatusForbidden, code)
 	}
 	expires := now.Add(h.config.CookieLife)
 	value, err := h.directory.addCookie(r.Context(), a, expires)
 	if err != nil {
 		h.log.Error("login: the cookie cannot be stored", zap.Error(err))
-		return &loginError{http.StatusServiceUnavailable, 105000}
+		return refusedLogin(http.StatusServiceUnavailable, 105000)
 	}
-	h.log.Info("login", zap.String("user", a.user.name), zap.String("agent", string(a.id)))
+	h.measured.login(http.StatusOK)
+	h.log.Info("login", zap.String("request", id), zap.String("user", a.user.name), zap.String("agent", string(a.id)),
+		zap.String("address", from))
+	secure, domain := h.clients.cookieFor(r)
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: value, Path: "/", Expires: expires, HttpOnly: true,
-		// On plain http a Secure cookie, and one with a Domain, would be dropped by the agents.
-		Secure: h.secure(),
+		Secure: secure, Domain: domain,
 	})
 	return nil
 }
@@ -223,19 +246,6 @@ func (h *Hub) computing(r *http.Request) (release func(), ok bool) {
 	case <-r.Context().Done():
 		return nil, false
 	}
-}
-
-// addressOf is whom a login is counted for, "" for the hub's own process, which is not limited. Forwarding headers are
-// not believed.
-func addressOf(r *http.Request) string {
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(pipe.Addr); ok && local.Network() == "pipe" {
-		return ""
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // decodeBase64 decodes as the original hub does: characters that are not of the alphabet are skipped, what follows

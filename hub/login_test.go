@@ -282,8 +282,8 @@ func TestChallengeRate(t *testing.T) {
 	if first.Code != 200 || again.Code != 200 || first.Body.String() != again.Body.String() {
 		t.Errorf("above the rate: %d %d, the same challenge: %v", first.Code, again.Code, first.Body.String() == again.Body.String())
 	}
-	if w := postLogin(h, kind, forms[1]); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("another agent above the rate: %d, want 503", w.Code)
+	if w := postLogin(h, kind, forms[1]); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+		t.Errorf("another agent above the rate: %d, want 429 and when to try again", w.Code)
 	}
 	now = now.Add(time.Minute)
 	if w := postLogin(h, kind, forms[1]); w.Code != 200 || w.Body.String() == first.Body.String() {
@@ -292,7 +292,7 @@ func TestChallengeRate(t *testing.T) {
 }
 
 func TestChallengesAreBoundedByAddress(t *testing.T) {
-	c := newChallenges(1)
+	c := newChallenges(1, 1)
 	a, now := &agent{id: "a"}, time.Unix(1_700_000_000, 0)
 	put := func(n int, from string) challengeKey {
 		k := challengeKey{agent: a.id}

@@ -258,6 +258,7 @@ func (o *outbox) transmitOne(e *entry) error {
 		frame = o.authorizeAgain(e)
 	}
 	if frame == nil {
+		c.hub.measured.denied.Add(1)
 		return nil
 	}
 	return c.ws.WriteMessage(websocket.TextMessage, frame)

@@ -95,13 +95,14 @@ func (r *request) once(g *group, m *model) {
 }
 
 func (r *request) fail() {
-	r.answer, r.notices = refusal(wire.StatusExecution, 1, "internal error"), nil
+	r.answer, r.notices = refusal(wire.StatusInternal, 1, "internal error"), nil
 }
 
 func (r *request) finish(g *group, err error) {
 	if err != nil {
 		r.answer, r.notices = unavailable, nil
 	}
+	g.hub.measured.frame(r.req.Action, r.answer.Status)
 	frame := wire.AppendResponse(make([]byte, 0, 256), g.hub.seqs.Next(), r.req.Seq, r.answer)
 	r.conn.out.answer(entry{frame: frame}, &g.touched)
 	for _, n := range r.notices {

@@ -88,11 +88,11 @@ func (h *Hub) originAllowed(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	if h.public != nil {
-		return u.Scheme == h.public.Scheme && strings.EqualFold(u.Host, h.public.Host)
+	if public := h.clients.public; public != nil {
+		return u.Scheme == public.Scheme && strings.EqualFold(u.Host, public.Host)
 	}
 	scheme := "http"
-	if r.TLS != nil {
+	if h.clients.secure(r) {
 		scheme = "https"
 	}
 	return u.Scheme == scheme && strings.EqualFold(u.Host, r.Host)

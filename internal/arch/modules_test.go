@@ -32,6 +32,7 @@ var thirdParty = []allowance{
 	{"github.com/cockroachdb/pebble/v2", []string{"hub"}},
 	{"golang.org/x/crypto", []string{"hub"}},
 	{"golang.org/x/time", []string{"hub"}},
+	{"github.com/prometheus/client_golang", []string{"hub"}},
 	{"golang.org/x/sync", []string{"hub", "connection"}},
 
 	// Sub-packages that bring their own, so that nobody else links it.
