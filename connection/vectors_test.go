@@ -4,24 +4,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/komstream/komstream/internal/vectortest"
 )
 
-// vectors decodes one of the golden files.
+// vectors decodes one of the golden files: see package vectortest.
 func vectors(t testing.TB, name string, into any) {
 	t.Helper()
-	dir := os.Getenv("KOMSTREAM_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "testdata", "vectors")
-	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
+	if err := json.Unmarshal(vectortest.Text(t, name), into); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }

@@ -4,27 +4,19 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/komstream/komstream/internal/vectortest"
 )
 
-// vectors decodes one file of the golden vectors into out. KOMSTREAM_VECTORS names another folder of the same format.
+// vectors decodes one file of the golden vectors into out: see package vectortest.
 func vectors(t testing.TB, name string, out any) {
 	t.Helper()
-	dir := os.Getenv("KOMSTREAM_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "testdata", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, out); err != nil {
+	if err := json.Unmarshal(vectortest.Text(t, name), out); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }
@@ -61,7 +53,7 @@ func (b *ruleBook[C, V]) apply(c C, want *V) {
 func (b *ruleBook[C, V]) check(t *testing.T) {
 	t.Helper()
 	for _, r := range b.rules {
-		if b.used[r.name] == 0 && os.Getenv("KOMSTREAM_VECTORS") == "" {
+		if b.used[r.name] == 0 && vectortest.Own() {
 			t.Errorf("rule %q excuses nothing", r.name)
 		}
 		t.Logf("rule %q: %d", r.name, b.used[r.name])

@@ -3,29 +3,18 @@ package window
 import (
 	"encoding/json"
 	"math"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/komstream/komstream/internal/vectortest"
 	"github.com/komstream/komstream/metric"
 )
 
-// readVectors decodes a file of golden vectors. Python wrote them: infinities and NaN stand bare, which we quote.
+// readVectors decodes a file of the golden vectors: see package vectortest.
 func readVectors(t *testing.T, name string, into any) {
 	t.Helper()
-	dir := os.Getenv("KOMSTREAM_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "testdata", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data = regexp.MustCompile(`([:\[,]\s*)(-?Infinity|NaN)\b`).ReplaceAll(data, []byte(`$1"$2"`))
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := json.Unmarshal(vectortest.Text(t, name), into); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }

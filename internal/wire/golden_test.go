@@ -3,24 +3,16 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/komstream/komstream/internal/vectortest"
 )
 
-// vectors decodes one file of the golden vectors into out. KOMSTREAM_VECTORS names another folder of the same format.
+// vectors decodes one file of the golden vectors into out: see package vectortest.
 func vectors(t testing.TB, name string, out any) {
 	t.Helper()
-	dir := os.Getenv("KOMSTREAM_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "testdata", "vectors")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, out); err != nil {
+	if err := json.Unmarshal(vectortest.Text(t, name), out); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }
@@ -167,7 +159,7 @@ func TestGoldenMessages(t *testing.T) {
 
 // checkUsed fails for rules that no case of the project's own vectors needs.
 func checkUsed[C, V any](t *testing.T, rules []rule[C, V], used map[string]int) {
-	if os.Getenv("KOMSTREAM_VECTORS") != "" {
+	if !vectortest.Own() {
 		return
 	}
 	for _, r := range rules {
