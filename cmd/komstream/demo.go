@@ -60,7 +60,7 @@ func runDemo(c *cobra.Command, dir string, f demoFlags) error {
 	out := &output{out: c.OutOrStdout(), notes: c.ErrOrStderr(), json: f.json}
 	d, err := demo.Start(c.Context(), demo.Config{Dir: dir, Chaos: f.chaos, Seed: f.seed, Progress: out.progress})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w%s", err, advice(err))
 	}
 	if f.chaos {
 		out.progress(fmt.Sprintf("cutting connections, seed %d", d.Seed()))

@@ -106,7 +106,7 @@ func (c *Checker) connected() int {
 func (c *Checker) received(conn int, text []byte) {
 	m, err := decode(text)
 	if err != nil {
-		c.wrong("connection %d: message %.200q: %v", conn, text, err)
+		c.fault("connection %d: message %.200q: %v", conn, text, err)
 		return
 	}
 	c.mu.Lock()
@@ -208,8 +208,8 @@ func (c *Checker) next(w *watched, pos int) *frame {
 // lost reports whether a connection was followed by another.
 func (c *Checker) lost(conn int) bool { return conn < len(c.conns) }
 
-// wrong notes a fault that is not of one run.
-func (c *Checker) wrong(format string, args ...any) {
+// fault notes what is wrong and belongs to no run.
+func (c *Checker) fault(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.note(fmt.Sprintf(format, args...))
@@ -252,8 +252,8 @@ func (c *Checker) Foreign() uint64 {
 	return c.foreign
 }
 
-// number returns the float64 that a datapoint's text stands for: ±Inf beyond its range, NaN for no number.
-func number(content string) float64 {
+// numberOf returns the float64 that a datapoint's text stands for: ±Inf beyond its range, NaN for no number.
+func numberOf(content string) float64 {
 	v, err := parseFloat(content)
 	if err != nil {
 		return math.NaN()

@@ -27,5 +27,6 @@
 // # What it needs
 //
 // All impulses of the session are watched, before it is opened. The connection is plain http. Metrics are not deleted
-// meanwhile. No window reaches its limit of memory, and no merged trigger sheds messages.
+// meanwhile. No window reaches its limit of memory, and no merged trigger sheds messages. An impulse that drops triggers
+// never gets the same sample twice: nobody could tell which of them it has answered.
 package check

@@ -28,9 +28,9 @@ func (c *Checker) bounds(f *frame) (least, most uint64) {
 	least, most = f.index+1, math.MaxUint64
 	if i > 0 {
 		before := c.known[i-1]
-		least = before.number + 1
+		least += before.number
 		if before.conn == f.conn { // each frame between has taken one
-			least = before.number + f.index - before.index
+			least -= before.index + 1
 		}
 	}
 	if i < len(c.known) {

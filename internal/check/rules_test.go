@@ -147,11 +147,11 @@ func TestRightRunsAreRight(t *testing.T) {
 			w.run(f)
 			w.run(g)
 		},
-		"one of two that are the same is dropped": func(w *world) {
+		"dropped": func(w *world) {
 			w.checker.impulses["i"].impulse.Overload = impulse.DropOldest(1)
 			w.run(w.push(0, "a", 0))
 			w.push(1, "a", 1)
-			w.run(w.push(1, "a", 1))
+			w.run(w.push(2, "a", 2))
 			w.checker.Finish("i", impulse.Counters{Triggered: 3, Ran: 2, Dropped: 1})
 		},
 		"history that is newer than a frame": func(w *world) {

@@ -60,7 +60,7 @@ func (d *run) answer() {
 		}
 		items := w.itemsOf(f)
 		switch {
-		case passed != f.conn && begins(rest, items, f) && !d.dropped(f, rest):
+		case passed != f.conn && begins(rest, items, f):
 			d.answered++
 			d.last = f
 			rest = rest[len(items):]
@@ -82,22 +82,6 @@ func (d *run) answer() {
 	}
 	w.triggers += uint64(d.r.Merged)
 	d.count()
-}
-
-// dropped reports whether a frame must have been dropped, though the samples are the same: the run is of a later one.
-func (d *run) dropped(f *frame, samples []metric.Sample) bool {
-	if !d.w.drops() || d.r.Merged != 1 {
-		return false
-	}
-	for g := d.c.next(d.w, f.pos+1); g != nil && g.conn == f.conn; g = d.c.next(d.w, g.pos+1) {
-		if least, _ := d.c.bounds(g); least > d.r.Number {
-			return false
-		}
-		if begins(samples, d.w.itemsOf(g), g) {
-			return true
-		}
-	}
-	return false
 }
 
 // exact reports whether a run that answers a frame last has that frame's number. The first one over a connection may
@@ -152,7 +136,7 @@ func begins(samples []metric.Sample, items []item, f *frame) bool {
 
 // sameContent compares texts byte by byte, and numbers that are written differently by their value.
 func sameContent(i item, text string) bool {
-	return i.content == text || i.kind == metric.KindDatapoint && number(i.content) == number(text)
+	return i.content == text || i.kind == metric.KindDatapoint && numberOf(i.content) == numberOf(text)
 }
 
 // number checks the run's number, which is its cut: every run that answers a frame last must have the same.

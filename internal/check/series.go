@@ -89,7 +89,7 @@ func (a *arrival) shows(r *ViewRow) bool {
 	if a.kind == metric.KindDatasource {
 		return a.content == r.Text
 	}
-	return number(a.content) == r.Value
+	return numberOf(a.content) == r.Value
 }
 
 // parseFloat is strconv.ParseFloat but that a number beyond float64 is an infinity and no error.

@@ -164,6 +164,7 @@ func stream(t *testing.T, config hub.Config, cuts int) {
 // send streams samples, in parts, with times that are mostly new, now and then late, early or repeated.
 func send(ctx context.Context, t *testing.T, rng *rand.Rand, me, friend *komstream.Session, parts int, between func()) {
 	t.Helper()
+	value := 0 // no two are the same, so that a dropped one is told from the next
 	for part := range parts {
 		if part > 0 {
 			between()
@@ -185,7 +186,8 @@ func send(ctx context.Context, t *testing.T, rng *rand.Rand, me, friend *komstre
 			rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 			var samples []metric.Sample
 			for _, uri := range all[:1+rng.IntN(3)] {
-				samples = append(samples, metric.Datapoint(uri, at, rng.IntN(1000)))
+				value++
+				samples = append(samples, metric.Datapoint(uri, at, value))
 			}
 			if session == me && rng.IntN(4) == 0 {
 				samples = append(samples, metric.Datasource("own.text", at, strings.Repeat("é", rng.IntN(40))))

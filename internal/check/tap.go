@@ -48,7 +48,7 @@ func (t *tap) Read(b []byte) (int, error) {
 			t.checker.received(t.conn, text)
 		}
 		if fault != nil {
-			t.checker.wrong("connection %d: %v", t.conn, fault)
+			t.checker.fault("connection %d: %v", t.conn, fault)
 		}
 	}
 	return n, err

@@ -151,6 +151,8 @@ func TestResultsThatDoNotAddUp(t *testing.T) {
 		"3 samples were sent but 2": func(r *Result) { r.SamplesAcknowledged = 1 },
 		"refused 1 samples":         func(r *Result) { r.SamplesRefused = 1; r.SamplesReplaced = 0 },
 		"1 runs failed":             func(r *Result) { r.FailedRuns = 1 },
+		"1 actors were restarted":   func(r *Result) { r.Restarts = 1 },
+		"2 messages not read":       func(r *Result) { r.Malformed = 2 },
 		"but 3 checked":             func(r *Result) { r.CheckedRuns = 3 },
 		"1 runs broke a rule":       func(r *Result) { r.Wrong = 1 },
 	} {

@@ -33,6 +33,10 @@ type Result struct {
 	Connections uint64 `json:"connections"`
 	Cuts        uint64 `json:"cuts"`
 	Seed        uint64 `json:"seed,omitempty"`
+	// Restarts are actors that failed and were started anew, and Malformed messages of the hub that could not be read:
+	// faults of komstream, both.
+	Restarts  uint64 `json:"restarts"`
+	Malformed uint64 `json:"malformed"`
 	// CheckedRuns were looked at by the checker, and Wrong is how many of them broke a rule.
 	CheckedRuns uint64 `json:"checked_runs"`
 	Wrong       uint64 `json:"wrong"`
@@ -56,6 +60,9 @@ func (r Result) Check() error {
 	if r.FailedRuns > 0 {
 		fault("%d runs failed", r.FailedRuns)
 	}
+	if r.Restarts+r.Malformed > 0 {
+		fault("%d actors were restarted, %d messages not read", r.Restarts, r.Malformed)
+	}
 	if r.CheckedRuns != r.ImpulseRuns {
 		fault("%d runs were counted but %d checked", r.ImpulseRuns, r.CheckedRuns)
 	}
@@ -77,6 +84,8 @@ func (d *Demo) result() Result {
 		r.UpdatesReceived += stats.Updates
 		r.SharedUpdates += u.checker.Foreign()
 		r.Connections += stats.Connects
+		r.Restarts += stats.Restarts
+		r.Malformed += stats.Malformed
 		r.CheckedRuns += u.checker.Runs()
 		r.Wrong += u.checker.Wrong()
 		r.Faults = append(r.Faults, u.checker.Faults()...)
