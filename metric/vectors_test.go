@@ -101,13 +101,15 @@ func TestGoldenTimeUUIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		ticks := Ticks(f*1e6) * 10 // whole microseconds, as agents make them
-		for low, want := range map[uint64]string{
-			PlainLow: c.Hex, 0x8080808080808080: c.Lowest, 0xbf7f7f7f7f7f7f7f: c.Highest,
-		} {
-			if got := NewTimeUUID(ticks, low); got.String() != want || since1582(got) != c.Ticks || !near(got, c.Back) {
-				t.Errorf("%s: got %s of %s, want %s of %s", c.Unix, got, since1582(got), want, c.Ticks)
+		t.Run("from seconds "+c.Unix.String(), func(t *testing.T) {
+			for low, want := range map[uint64]string{
+				PlainLow: c.Hex, 0x8080808080808080: c.Lowest, 0xbf7f7f7f7f7f7f7f: c.Highest,
+			} {
+				if got := NewTimeUUID(ticks, low); got.String() != want || since1582(got) != c.Ticks || !near(got, c.Back) {
+					t.Errorf("got %s of %s, want %s of %s", got, since1582(got), want, c.Ticks)
+				}
 			}
-		}
+		})
 	}
 	for _, c := range file.Decode {
 		id := mustTimeUUID(c.Hex)
@@ -115,22 +117,28 @@ func TestGoldenTimeUUIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if since1582(id) != c.Ticks || id.Low() != 1<<63|c.ClockSeq<<48|node || !near(id, c.Unix) {
-			t.Errorf("%s: ticks %s, low %x", c.Hex, since1582(id), id.Low())
-		}
-		if again := NewTimeUUID(id.Ticks(), id.Low()); again != id {
-			t.Errorf("%s becomes %s", id, again)
-		}
+		t.Run("decode "+c.Hex, func(t *testing.T) {
+			if since1582(id) != c.Ticks || id.Low() != 1<<63|c.ClockSeq<<48|node || !near(id, c.Unix) {
+				t.Errorf("ticks %s, low %x", since1582(id), id.Low())
+			}
+			if again := NewTimeUUID(id.Ticks(), id.Low()); again != id {
+				t.Errorf("becomes %s", again)
+			}
+		})
 	}
 	for _, c := range file.Pairs {
 		a, b := mustTimeUUID(c[0].(string)), mustTimeUUID(c[1].(string))
-		if got := a.Compare(b); float64(got) != c[2].(float64) || (a == b) != c[3].(bool) {
-			t.Errorf("%s against %s: got %d", a, b, got)
+		t.Run("pair "+a.String()+" "+b.String(), func(t *testing.T) {
+			if got := a.Compare(b); float64(got) != c[2].(float64) || (a == b) != c[3].(bool) {
+				t.Errorf("got %d", got)
+			}
+		})
+	}
+	t.Run("sorted", func(t *testing.T) {
+		if !slices.IsSortedFunc(file.Sorted, func(a, b string) int { return mustTimeUUID(a).Compare(mustTimeUUID(b)) }) {
+			t.Error("the sorted list is out of order")
 		}
-	}
-	if !slices.IsSortedFunc(file.Sorted, func(a, b string) int { return mustTimeUUID(a).Compare(mustTimeUUID(b)) }) {
-		t.Error("the sorted list is out of order")
-	}
+	})
 	book := newRuleBook(formRules)
 	for _, c := range file.Forms {
 		want := ""
@@ -141,10 +149,12 @@ func TestGoldenTimeUUIDs(t *testing.T) {
 		if !ok {
 			continue // not a text at all: the decoder of frames refuses it
 		}
-		book.apply(text, &want)
-		if got, err := ParseTimeUUID(text); (err == nil) != (want != "") || err == nil && got.String() != want {
-			t.Errorf("%q: got %s, %v, want %q", text, got, err, want)
-		}
+		t.Run("form "+text, func(t *testing.T) {
+			book.apply(text, &want)
+			if got, err := ParseTimeUUID(text); (err == nil) != (want != "") || err == nil && got.String() != want {
+				t.Errorf("%q: got %s, %v, want %q", text, got, err, want)
+			}
+		})
 	}
 	book.check(t)
 	t.Logf("%d from seconds, %d decoded, %d pairs, %d sorted, %d forms",
@@ -176,19 +186,24 @@ func TestGoldenURIsAndUsernames(t *testing.T) {
 		}
 		ran++
 		want := uriVerdict{c.SLocal || c.SGlob, c.SLocal, c.User}
-		if agent := c.Local || c.Global; agent != want.valid || c.URI != agent {
-			t.Errorf("%q: agent and hub disagree", text)
-		}
-		book.apply(text, &want)
-		u, err := ParseURI(text)
-		_, userErr := ParseUsername(text)
-		if got := (uriVerdict{err == nil, err == nil && u.IsLocal(), userErr == nil}); got != want {
-			t.Errorf("%.80q: got %+v, want %+v", text, got, want)
-		}
+		t.Run(short(text), func(t *testing.T) {
+			if agent := c.Local || c.Global; agent != want.valid || c.URI != agent {
+				t.Errorf("%q: agent and hub disagree", text)
+			}
+			book.apply(text, &want)
+			u, err := ParseURI(text)
+			_, userErr := ParseUsername(text)
+			if got := (uriVerdict{err == nil, err == nil && u.IsLocal(), userErr == nil}); got != want {
+				t.Errorf("%.80q: got %+v, want %+v", text, got, want)
+			}
+		})
 	}
 	book.check(t)
 	t.Logf("%d uris and usernames", ran)
 }
+
+// short is a text cut to what names a subtest.
+func short(text string) string { return text[:min(len(text), 60)] }
 
 // uriVerdict is what a text is good for.
 type uriVerdict struct{ valid, local, username bool }
@@ -196,6 +211,7 @@ type uriVerdict struct{ valid, local, username bool }
 // datapointCase is a value, the verdicts of the original hub and agent, and the texts they make of it.
 type datapointCase struct {
 	V              json.RawMessage
+	Special        string `json:"special_float"` // where V is missing
 	Server, Client bool
 	ServerText     *string `json:"server_text"`
 	ClientWire     *string `json:"client_wire"`
@@ -207,44 +223,58 @@ func TestGoldenDatapoints(t *testing.T) {
 	hub, agent := newRuleBook(hubRules), newRuleBook(agentRules)
 	ran := 0
 	for _, c := range file.Datapoint {
-		if c.V == nil {
-			continue // floats that JSON cannot write: TestNumbersMustBeFinite
-		}
 		ran++
-		want := ""
-		if c.Server {
-			want = *c.ServerText
+		if c.V == nil { // a float that JSON cannot write
+			t.Run(c.Special, func(t *testing.T) {
+				f, err := strconv.ParseFloat(c.Special, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := NumberOf(f); (err == nil) != c.Server {
+					t.Errorf("got %v, want accepted %v, as the hub does", err, c.Server)
+				}
+			})
+			continue
 		}
-		hub.apply(&c, &want)
-		text, isString := isText(c.V)
-		if !isString {
-			text = string(c.V) // JSON that is no number is no decimal text either
-		}
-		v, err := ParseNumber(text)
-		if (err == nil) != (want != "") || err == nil && v.String() != want {
-			t.Errorf("hub: %.60s: got %.60s, %v, want %q", c.V, v, err, want)
-		}
-		if isString {
-			want = ""
-			if c.Client {
-				want = *c.ClientWire
-			}
-			agent.apply(&c, &want)
-			v, err = NumberOf(text)
-			if (err == nil) != (want != "") || err == nil && v.String() != want {
-				t.Errorf("agent: %.60s: got %.60s, %v, want %q", c.V, v, err, want)
-			}
-		}
-		if f := 0.0; !isString && json.Unmarshal(c.V, &f) == nil && c.ClientWire != nil {
-			v, err = NumberOf(f)
-			if err != nil || !sameNumber(v.String(), *c.ClientWire) {
-				t.Errorf("agent: %s: got %s, %v, want %s", c.V, v, err, *c.ClientWire)
-			}
-		}
+		t.Run(short(string(c.V)), func(t *testing.T) { checkDatapoint(t, &c, hub, agent) })
 	}
 	hub.check(t)
 	agent.check(t)
 	t.Logf("%d values", ran)
+}
+
+// checkDatapoint compares a value with the verdicts of the original hub and agent.
+func checkDatapoint(t *testing.T, c *datapointCase, hub, agent *ruleBook[*datapointCase, string]) {
+	want := ""
+	if c.Server {
+		want = *c.ServerText
+	}
+	hub.apply(c, &want)
+	text, isString := isText(c.V)
+	if !isString {
+		text = string(c.V) // JSON that is no number is no decimal text either
+	}
+	v, err := ParseNumber(text)
+	if (err == nil) != (want != "") || err == nil && v.String() != want {
+		t.Errorf("hub: %.60s: got %.60s, %v, want %q", c.V, v, err, want)
+	}
+	if isString {
+		want = ""
+		if c.Client {
+			want = *c.ClientWire
+		}
+		agent.apply(c, &want)
+		v, err = NumberOf(text)
+		if (err == nil) != (want != "") || err == nil && v.String() != want {
+			t.Errorf("agent: %.60s: got %.60s, %v, want %q", c.V, v, err, want)
+		}
+	}
+	if f := 0.0; !isString && json.Unmarshal(c.V, &f) == nil && c.ClientWire != nil {
+		v, err = NumberOf(f)
+		if err != nil || !sameNumber(v.String(), *c.ClientWire) {
+			t.Errorf("agent: %s: got %s, %v, want %s", c.V, v, err, *c.ClientWire)
+		}
+	}
 }
 
 func sameNumber(a, b string) bool {
@@ -273,35 +303,50 @@ func TestGoldenTexts(t *testing.T) {
 			continue // no text, or half of a surrogate pair, which a Go string cannot hold: see the decoder of frames
 		}
 		ran++
-		if _, err := TextOf(text); (err == nil) != (c.Server && c.Client) {
-			t.Errorf("%s: got %v, want accepted %v and %v", c.Name, err, c.Server, c.Client)
-		}
+		t.Run(c.Name, func(t *testing.T) {
+			if _, err := TextOf(text); (err == nil) != (c.Server && c.Client) {
+				t.Errorf("got %v, want accepted %v and %v", err, c.Server, c.Client)
+			}
+		})
 	}
 	t.Logf("%d texts", ran)
 }
 
 func TestGoldenMetricIdentity(t *testing.T) {
 	var file struct {
-		URIs []struct{ User, URI, GURI string } `json:"metric_uris"`
-		Same [][5]any                           `json:"metric_equality"`
+		URIs []struct {
+			User, URI, GURI string
+			Anomaly         URI
+			Tag             URI `json:"tag_k_v"`
+		} `json:"metric_uris"`
+		Same [][5]any `json:"metric_equality"`
 	}
 	vectors(t, "validation.json", &file)
 	user := ""
 	for _, c := range file.URIs {
 		user = c.User
-		u, err := ParseURI(c.URI)
-		if err != nil || string(u.Global(c.User)) != c.GURI || string(URI(c.URI).Global(c.User)) != c.GURI {
-			t.Errorf("%s for %s: got %s, %v, want %s", c.URI, c.User, u.Global(c.User), err, c.GURI)
-		}
+		t.Run(c.User+" "+c.URI, func(t *testing.T) {
+			u, err := ParseURI(c.URI)
+			if err != nil || string(u.Global(c.User)) != c.GURI || string(URI(c.URI).Global(c.User)) != c.GURI {
+				t.Errorf("got %s, %v, want %s", u.Global(c.User), err, c.GURI)
+			}
+			for got, want := range map[URI]URI{u.Child("_anomaly"): c.Anomaly, u.Child("_tags.k.v-1"): c.Tag} {
+				if got.Global(c.User) != want.Global(c.User) {
+					t.Errorf("derived %s, want %s", got, want)
+				}
+			}
+		})
 	}
 	for _, c := range file.Same {
 		a, b, want := URI(c[0].(string)), URI(c[1].(string)), c[2].(bool)
-		if got := a.For(user) == b.For(user); got != want {
-			t.Errorf("%s and %s are the same for %s: %v, want %v", a, b, user, got, want)
-		}
-		if got := a.Global(user) == b.Global(user); got != want {
-			t.Errorf("%s and %s are the same: %v, want %v", a, b, got, want)
-		}
+		t.Run(string(a+" and "+b), func(t *testing.T) {
+			if got := a.For(user) == b.For(user); got != want {
+				t.Errorf("the same for %s: %v, want %v", user, got, want)
+			}
+			if got := a.Global(user) == b.Global(user); got != want {
+				t.Errorf("the same: %v, want %v", got, want)
+			}
+		})
 	}
 	t.Logf("%d uris, %d pairs", len(file.URIs), len(file.Same))
 }
@@ -317,16 +362,17 @@ func TestGoldenISOTimes(t *testing.T) {
 		if !ok {
 			continue
 		}
-		want := c.OK
-		book.apply(&c, &want)
-		s := Datapoint("a", text, 1)
-		if err := s.Check(); (err == nil) != want {
-			t.Errorf("%q: got %v, want accepted %v", text, err, want)
-			continue
-		}
-		if us, _ := strconv.ParseInt(c.UnixMicro, 10, 64); want && c.OK && s.Time.Ticks() != Ticks(us)*10 {
-			t.Errorf("%q: got %s, want %d µs", text, s.When(), us)
-		}
+		t.Run(text, func(t *testing.T) {
+			want := c.OK
+			book.apply(&c, &want)
+			s := Datapoint("a", text, 1)
+			if err := s.Check(); (err == nil) != want {
+				t.Fatalf("got %v, want accepted %v", err, want)
+			}
+			if us, _ := strconv.ParseInt(c.UnixMicro, 10, 64); want && c.OK && s.Time.Ticks() != Ticks(us)*10 {
+				t.Errorf("got %s, want %d µs", s.When(), us)
+			}
+		})
 	}
 	book.check(t)
 	t.Logf("%d times", len(file.Times))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -53,57 +54,66 @@ func number(f float64) metric.Value {
 	return v
 }
 
-func TestSlicesAndDescriptionsEqualThoseOfPandas(t *testing.T) {
+// describeCase is a slice of a series, and what pandas says of it.
+type describeCase struct {
+	Name     string
+	T        []int64   `json:"t_ms"`
+	V        []float64 `json:"v"`
+	Start    *int64    `json:"start_ms"`
+	End      *int64    `json:"end_ms"`
+	SliceT   []int64   `json:"slice_t_ms"`
+	Describe *struct {
+		Count                              int
+		Mean, Std, Min, P25, P50, P75, Max float
+	}
+}
+
+// TestGoldenDescriptions: slices and their descriptions equal those of pandas.
+func TestGoldenDescriptions(t *testing.T) {
 	var file struct {
-		Cases []struct {
-			Name     string
-			T        []int64   `json:"t_ms"`
-			V        []float64 `json:"v"`
-			Start    *int64    `json:"start_ms"`
-			End      *int64    `json:"end_ms"`
-			SliceT   []int64   `json:"slice_t_ms"`
-			Describe *struct {
-				Count                              int
-				Mean, Std, Min, P25, P50, P75, Max float
-			}
-		}
+		Cases []describeCase
 	}
 	readVectors(t, "describe.json", &file)
 	if len(file.Cases) == 0 {
 		t.Fatal("the file holds no case")
 	}
 	for _, c := range file.Cases {
-		w := New(Config{Past: Past{Delta: 1 << 62, Count: 1}})
-		for i, ms := range c.T {
-			w.Append(uint64(i), milli(ms), number(c.V[i]), milli(slices.Max(c.T)).Ticks())
-		}
-		v := w.View()
-		from, to := time.UnixMilli(math.MinInt32*1000), time.UnixMilli(math.MaxInt32*1000)
-		if c.Start != nil {
-			from = time.UnixMilli(*c.Start)
-		}
-		if c.End != nil {
-			to = time.UnixMilli(*c.End)
-		}
-		v = v.Between(from, to)
-		var times []int64
-		for at := range v.All() {
-			times = append(times, at.UnixMilli())
-		}
-		if !slices.Equal(times, c.SliceT) {
-			t.Errorf("%s: slice has times %v, want %v", c.Name, times, c.SliceT)
-		}
-		d, want := v.Describe(), c.Describe
-		if want == nil {
-			continue
-		}
-		if d.Count != want.Count || !near(d.Mean, want.Mean) || !near(d.Std, want.Std) || !near(d.Min, want.Min) ||
-			!near(d.P25, want.P25) || !near(d.P50, want.P50) || !near(d.P75, want.P75) || !near(d.Max, want.Max) {
-			t.Errorf("%s: describe\n got %+v\nwant %+v", c.Name, d, *want)
-		}
-		if !near(v.Mean(), want.Mean) || !near(v.Min(), want.Min) || !near(v.Max(), want.Max) || v.Count() != want.Count {
-			t.Errorf("%s: mean %v, min %v, max %v, count %v, want %+v", c.Name, v.Mean(), v.Min(), v.Max(), v.Count(), *want)
-		}
+		t.Run(c.Name, func(t *testing.T) { checkDescription(t, c) })
+	}
+	t.Logf("%d slices", len(file.Cases))
+}
+
+func checkDescription(t *testing.T, c describeCase) {
+	w := New(Config{Past: Past{Delta: 1 << 62, Count: 1}})
+	for i, ms := range c.T {
+		w.Append(uint64(i), milli(ms), number(c.V[i]), milli(slices.Max(c.T)).Ticks())
+	}
+	v := w.View()
+	from, to := time.UnixMilli(math.MinInt32*1000), time.UnixMilli(math.MaxInt32*1000)
+	if c.Start != nil {
+		from = time.UnixMilli(*c.Start)
+	}
+	if c.End != nil {
+		to = time.UnixMilli(*c.End)
+	}
+	v = v.Between(from, to)
+	var times []int64
+	for at := range v.All() {
+		times = append(times, at.UnixMilli())
+	}
+	if !slices.Equal(times, c.SliceT) {
+		t.Errorf("slice has times %v, want %v", times, c.SliceT)
+	}
+	d, want := v.Describe(), c.Describe
+	if want == nil {
+		return
+	}
+	if d.Count != want.Count || !near(d.Mean, want.Mean) || !near(d.Std, want.Std) || !near(d.Min, want.Min) ||
+		!near(d.P25, want.P25) || !near(d.P50, want.P50) || !near(d.P75, want.P75) || !near(d.Max, want.Max) {
+		t.Errorf("describe\n got %+v\nwant %+v", d, *want)
+	}
+	if !near(v.Mean(), want.Mean) || !near(v.Min(), want.Min) || !near(v.Max(), want.Max) || v.Count() != want.Count {
+		t.Errorf("mean %v, min %v, max %v, count %v, want %+v", v.Mean(), v.Min(), v.Max(), v.Count(), *want)
 	}
 }
 
@@ -177,11 +187,19 @@ var purgeDeviations = []*struct {
 	},
 }
 
-func TestPastMergesAndPurgesAsRequirementsDo(t *testing.T) {
+// TestGoldenRequirements: what several impulses ask of a window, and what retention keeps, are the requirements of
+// the original agent.
+func TestGoldenRequirements(t *testing.T) {
 	var file struct {
 		Merge []struct {
 			In  []requirement
 			Out requirement
+		}
+		Construct []constructCase
+		Identity  []struct {
+			Owner  string
+			URI    metric.URI
+			Global metric.URI `json:"global_uri"`
 		}
 		Purge   []purgeCase
 		Default requirement
@@ -194,13 +212,30 @@ func TestPastMergesAndPurgesAsRequirementsDo(t *testing.T) {
 		t.Errorf("the default is %v, want %v", got, want)
 	}
 	for i, c := range file.Merge {
-		var got Past
-		for _, r := range c.In {
-			got = got.Max(r.past())
-		}
-		if want := c.Out.past(); got != want {
-			t.Errorf("merge %d: %v, want %v", i, got, want)
-		}
+		t.Run("merge "+strconv.Itoa(i), func(t *testing.T) {
+			var got Past
+			for _, r := range c.In {
+				got = got.Max(r.past())
+			}
+			if want := c.Out.past(); got != want {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	}
+	for i, c := range file.Construct {
+		t.Run("construct "+strconv.Itoa(i), func(t *testing.T) { checkConstruct(t, c) })
+	}
+	for i, c := range file.Identity {
+		t.Run("identity "+strconv.Itoa(i), func(t *testing.T) {
+			if got := c.URI.Global(c.Owner); got != c.Global {
+				t.Errorf("%s of %s is %s, want %s: its requirements would be lost", c.URI, c.Owner, got, c.Global)
+			}
+			for _, other := range file.Identity {
+				if same := c.URI.For(c.Owner) == other.URI.For(other.Owner); same != (c.Global == other.Global) {
+					t.Errorf("%s and %s are one metric: %v", c.URI, other.URI, same)
+				}
+			}
+		})
 	}
 	for i, c := range file.Purge {
 		want, _ := c.kept()
@@ -210,16 +245,52 @@ func TestPastMergesAndPurgesAsRequirementsDo(t *testing.T) {
 				break
 			}
 		}
-		checkPurge(t, i, c, want)
+		t.Run("purge "+strconv.Itoa(i), func(t *testing.T) { checkPurge(t, c, want) })
 	}
 	for _, d := range purgeDeviations {
-		if d.used == 0 {
+		if d.used == 0 && vectortest.Own() {
 			t.Errorf("no case needs the deviation: %s", d.why)
 		}
+		t.Logf("deviation %q: %d", d.why, d.used)
+	}
+	t.Logf("%d merged, %d constructed, %d identities, %d purged",
+		len(file.Merge), len(file.Construct), len(file.Identity), len(file.Purge))
+}
+
+// constructCase is a requirement that the original's constructor took or not.
+type constructCase struct {
+	Delta json.RawMessage `json:"past_delta_s"`
+	Count json.RawMessage `json:"past_count"`
+	OK    bool
+}
+
+// checkConstruct compares the verdict on a Past. What a Past cannot hold does not compile. Two verdicts differ on
+// purpose: a negative past means nothing, and true is no number here.
+func checkConstruct(t *testing.T, c constructCase) {
+	var delta float64
+	var count int
+	want := c.OK
+	for _, v := range []struct {
+		text json.RawMessage
+		into any
+	}{{c.Delta, &delta}, {c.Count, &count}} {
+		if json.Unmarshal(v.text, v.into) != nil {
+			if boolean := string(v.text) == "true" || string(v.text) == "false"; want && !boolean {
+				t.Errorf("%s cannot be written in a Past, and the original takes it", v.text)
+			}
+			return
+		}
+	}
+	if delta < 0 || count < 0 {
+		want = false
+	}
+	p := Past{Delta: time.Duration(delta * float64(time.Second)), Count: count}
+	if err := p.Check(); (err == nil) != want {
+		t.Errorf("%+v: %v, want accepted %v", p, err, want)
 	}
 }
 
-func checkPurge(t *testing.T, i int, c purgeCase, want []int) {
+func checkPurge(t *testing.T, c purgeCase, want []int) {
 	t.Helper()
 	now := metric.Ticks(1_700_000_000) * metric.TicksPerSecond
 	// Wide while it is filled, so that it is the purge alone that drops.
@@ -236,6 +307,6 @@ func checkPurge(t *testing.T, i int, c purgeCase, want []int) {
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("purge %d: keeps %v, want %v", i, got, want)
+		t.Errorf("keeps %v, want %v", got, want)
 	}
 }
