@@ -84,6 +84,7 @@ func (s *Session) WindowPID(uri metric.URI) (*actor.PID, bool) {
 
 // askWindow, to the router from WindowPID: answered on reply, which has room for it.
 type askWindow struct {
+	late
 	id    window.ID
 	reply chan<- *actor.PID
 }

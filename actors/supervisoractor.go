@@ -7,9 +7,10 @@ import (
 // supervisorActor is a session's root: it spawns the connection, the router and the impulses, and restarts them when
 // they fail.
 type supervisorActor struct {
-	s       *Session
-	spawned chan struct{} // closed when connection and router exist
-	gone    int           // how many of the two are gone
+	s        *Session
+	spawned  chan struct{} // closed when connection and router exist
+	stopping bool
+	gone     int // how many of the two are gone
 }
 
 func supervisorProps(s *Session, spawned chan struct{}) *actor.Props {
@@ -28,12 +29,20 @@ func (a *supervisorActor) Receive(c actor.Context) {
 		a.s.connectionPID = a.spawn(c, connectionProps(a.s, newBook(a.s.config)), "connection")
 		c.Send(a.s.connectionPID, &retryConnect{})
 		close(a.spawned)
+	case *actor.Stopping:
+		a.stopping = true
 	case *spawnImpulses:
+		if a.stopping {
+			return // nobody would stop them
+		}
 		for _, box := range m.binding.boxes {
 			box.pid = a.spawn(c, impulseProps(box), "impulse-"+box.impulse.Name+"-")
 		}
 		close(m.done)
 	case *stopImpulses:
+		if a.stopping {
+			return // they are being stopped
+		}
 		for _, box := range m.binding.boxes {
 			c.Stop(box.pid)
 		}
