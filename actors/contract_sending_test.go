@@ -203,7 +203,7 @@ func TestNothingIsLostOverManyCuts(t *testing.T) {
 				p.net.cut()
 			}
 			want = append(want, fmt.Sprint(n))
-			time.Sleep(time.Duration(n%5) * 100 * time.Millisecond)
+			doze(time.Duration(n%5) * 100 * time.Millisecond)
 		}
 		if err := p.Flush(t.Context()); err != nil {
 			t.Fatal(err)

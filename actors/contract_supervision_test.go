@@ -214,7 +214,7 @@ func TestRepeatedFailuresSlowRestartsDownAndEnd(t *testing.T) {
 			actors.FailRouter(p.Session, "test")
 			actors.FailWindow(p.Session, "a", "test")
 			actors.FailConnection(p.Session, "test")
-			time.Sleep(100 * time.Millisecond)
+			doze(100 * time.Millisecond)
 		}
 		pass(5 * time.Minute)
 		equal(t, "state", p.State(), actors.StateLive)

@@ -78,7 +78,7 @@ func TestRunsNeverOverlapAndFollowTheOrderOfArrival(t *testing.T) {
 			if inside.Add(1) > 1 {
 				overlaps.Add(1)
 			}
-			time.Sleep(3 * time.Millisecond)
+			doze(3 * time.Millisecond)
 			inside.Add(-1)
 		}}
 		p := w.join("alice", r.impulse("slow", "a", "b"))
@@ -110,7 +110,7 @@ func TestOthersFeelNothingOfABadImpulse(t *testing.T) {
 			bad("blocks", func(context.Context, *impulse.Update) error { <-never; return nil }),
 			bad("panics", func(context.Context, *impulse.Update) error { panic("no") }),
 			bad("fails", func(context.Context, *impulse.Update) error { return errors.New("no") }),
-			bad("sleeps", func(context.Context, *impulse.Update) error { time.Sleep(time.Second); return nil }),
+			bad("sleeps", func(context.Context, *impulse.Update) error { doze(time.Second); return nil }),
 		}
 		var good [20]recorder
 		for i := range good {

@@ -53,6 +53,9 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// doze lets time pass in the bubble, on any goroutine of it: in a run, say.
+func doze(d time.Duration) { time.Sleep(d) }
+
 // join opens a session for a user, whom it makes if need be; it is closed with the test.
 func (w *world) join(user string, impulses ...impulse.Impulse) *peer {
 	w.t.Helper()
