@@ -16,7 +16,8 @@ import (
 	"testing"
 )
 
-func TestKeysParseAndPrintAsTheOriginal(t *testing.T) {
+// TestGoldenKeys parses and prints keys as the original does.
+func TestGoldenKeys(t *testing.T) {
 	v, k := goldenLogin(t), goldenKey(t)
 	if got := k.Public().String(); got != v.OpenSSH {
 		t.Errorf("public key %s, want %s", got, v.OpenSSH)
@@ -28,7 +29,7 @@ func TestKeysParseAndPrintAsTheOriginal(t *testing.T) {
 	if err != nil || !old.Public().Equal(k.Public()) {
 		t.Errorf("PKCS#1: %v, %v", old, err)
 	}
-	for name, text := range map[string]string{
+	texts := map[string]string{
 		"OpenSSH":                v.OpenSSH,
 		"OpenSSH, newline":       v.OpenSSH + "\n",
 		"OpenSSH, CRLF":          v.OpenSSH + "\r\n",
@@ -36,24 +37,29 @@ func TestKeysParseAndPrintAsTheOriginal(t *testing.T) {
 		"PEM":                    v.PublicPEM,
 		"login field, 0.9 on":    string(unbase64(t, v.FieldNew)),
 		"login field, up to 0.8": string(unbase64(t, v.FieldOld)),
-	} {
-		public, err := ParsePublicKey(text)
-		if err != nil || !public.Equal(k.Public()) || public.String() != v.OpenSSH {
-			t.Errorf("%s: %v, %v", name, public, err)
-		}
+	}
+	for name, text := range texts {
+		t.Run(name, func(t *testing.T) {
+			public, err := ParsePublicKey(text)
+			if err != nil || !public.Equal(k.Public()) || public.String() != v.OpenSSH {
+				t.Errorf("%v, %v", public, err)
+			}
+		})
 	}
 	other, err := ParsePublicKey(v.Other)
 	if err != nil || other.Equal(k.Public()) || other.Equal(PublicKey{}) || !(PublicKey{}).Equal(PublicKey{}) {
 		t.Errorf("other key: %v, equal %v", err, other.Equal(k.Public()))
 	}
+	t.Logf("%d key texts", len(texts)+3)
 	if f := k.Public().Fingerprint(); !strings.HasPrefix(f, "SHA256:") || len(f) != 50 || f == other.Fingerprint() {
 		t.Errorf("fingerprint %q", f)
 	}
 }
 
-// TestPublicKeysAsTheOriginalHubTakesThem derives from the login calls: what the hub could not use has error 3701 or 3801,
+// TestGoldenPublicKeys derives from the login calls: what the hub could not use has error 3701 or 3801,
 // or a PEM text, which it took no more.
-func TestPublicKeysAsTheOriginalHubTakesThem(t *testing.T) {
+func TestGoldenPublicKeys(t *testing.T) {
+	ran := 0
 	for _, c := range goldenLogin(t).HTTP {
 		field, _ := c.Form["k"].(string)
 		text, err := base64.StdEncoding.DecodeString(field)
@@ -65,10 +71,14 @@ func TestPublicKeysAsTheOriginalHubTakesThem(t *testing.T) {
 			code, _ = body["error"].(float64)
 		}
 		unusable := (code == 3701 || code == 3801) && !strings.HasPrefix(string(text), "-----BEGIN")
-		if _, err := ParsePublicKey(string(text)); (err != nil) != unusable {
-			t.Errorf("%s: %v, the original said %v", c.Name, err, code)
-		}
+		ran++
+		t.Run(c.Name, func(t *testing.T) {
+			if _, err := ParsePublicKey(string(text)); (err != nil) != unusable {
+				t.Errorf("%v, the original said %v", err, code)
+			}
+		})
 	}
+	t.Logf("%d public keys", ran)
 }
 
 func TestBadPublicKeysAreRefusedWithTheRule(t *testing.T) {

@@ -166,72 +166,81 @@ func TestPagesReturnWhatTheRangeHolds(t *testing.T) {
 	}
 }
 
-// TestPagesOfTheOriginalHub feeds what the original hub answered.
-func TestPagesOfTheOriginalHub(t *testing.T) {
-	var v struct {
-		Paging []struct {
-			Type       string
-			Rows       int
-			Start, End *metric.TimeUUID
-			Count      *int
-			Status     int
-			Intervals  []struct {
-				Start, End  metric.TimeUUID
-				N           int
-				First, Last *string
-			}
-		}
-	}
+// TestGoldenPages feeds what the original hub answered.
+func TestGoldenPages(t *testing.T) {
+	var v struct{ Paging []pagingCase }
 	vectors(t, "scenarios.json", &v)
 	if len(v.Paging) == 0 {
 		t.Fatal("no cases")
 	}
-	const epoch = 1510617600 // of the sample 0; sample i is i seconds later
 	for n, c := range v.Paging {
-		q := Query{URI: "m", Kind: metric.Kind(c.Type[0])}
-		if c.Start != nil {
-			q.From = *c.Start
+		t.Run(strconv.Itoa(n), func(t *testing.T) { checkPages(t, c) })
+	}
+	t.Logf("%d answers", len(v.Paging))
+}
+
+// pagingCase is what the original hub answered to a request for a metric with Rows samples: sample i, at second i, is i.
+type pagingCase struct {
+	Type       string
+	Rows       int
+	Start, End *metric.TimeUUID
+	Count      *int
+	Status     int
+	Intervals  []struct {
+		Start, End  metric.TimeUUID
+		N           int
+		First, Last *string
+	}
+}
+
+func checkPages(t *testing.T, c pagingCase) {
+	if c.Status != wire.StatusAccepted {
+		return // a refusal has no pages
+	}
+	const epoch = 1510617600 // of the sample 0; sample i is i seconds later
+	q := Query{URI: "m", Kind: metric.Kind(c.Type[0])}
+	if c.Start != nil {
+		q.From = *c.Start
+	}
+	if c.End != nil {
+		q.To = *c.End
+	}
+	if c.Count != nil {
+		q.Count = *c.Count
+	}
+	p := NewPages(q)
+	var got []Row
+	unique := map[metric.TimeUUID]bool{}
+	done := false
+	for i, interval := range c.Intervals {
+		if done && interval.N == 1 {
+			continue // only the row at the border again, which could not be known
 		}
-		if c.End != nil {
-			q.To = *c.End
-		}
-		if c.Count != nil {
-			q.Count = *c.Count
-		}
-		p := NewPages(q)
-		var got []Row
-		unique := map[metric.TimeUUID]bool{}
-		done := false
-		for i, interval := range c.Intervals {
-			if done && interval.N == 1 {
-				continue // only the row at the border again, which could not be known
+		in := wire.Interval{URI: "m", Kind: q.Kind, Start: interval.Start, End: interval.End}
+		if interval.N > 0 {
+			first, err := strconv.Atoi(*interval.First)
+			if err != nil {
+				t.Fatal(err)
 			}
-			in := wire.Interval{URI: "m", Kind: q.Kind, Start: interval.Start, End: interval.End}
-			if interval.N > 0 {
-				first, err := strconv.Atoi(*interval.First)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for k := range interval.N {
-					at := metric.NewTimeUUID(metric.Ticks(epoch+first-k)*metric.TicksPerSecond, metric.PlainLow)
-					in.Rows = append(in.Rows, wire.Row{Time: at, Content: strconv.AppendInt(nil, int64(first-k), 10)})
-					unique[at] = true
-				}
+			for k := range interval.N {
+				at := metric.NewTimeUUID(metric.Ticks(epoch+first-k)*metric.TicksPerSecond, metric.PlainLow)
+				in.Rows = append(in.Rows, wire.Row{Time: at, Content: strconv.AppendInt(nil, int64(first-k), 10)})
+				unique[at] = true
 			}
-			page, last, err := p.Add(&in)
-			if err != nil || done {
-				t.Fatalf("case %d: interval %d of %d after the last: %v, %v", n, i+1, len(c.Intervals), done, err)
-			}
-			done = last
-			got = append(got, page.Rows...)
 		}
-		if len(got) != len(unique) || !done {
-			t.Errorf("case %d: %d rows, want %d; done %v", n, len(got), len(unique), done)
+		page, last, err := p.Add(&in)
+		if err != nil || done {
+			t.Fatalf("interval %d of %d after the last: %v, %v", i+1, len(c.Intervals), done, err)
 		}
-		short := q.Count > 0 && len(unique) < q.Count && len(unique) < c.Rows
-		if again := p.Again(); again != short {
-			t.Errorf("case %d: asks again %v with %d rows of %d", n, again, len(unique), q.Count)
-		}
+		done = last
+		got = append(got, page.Rows...)
+	}
+	if len(got) != len(unique) || !done {
+		t.Errorf("%d rows, want %d; done %v", len(got), len(unique), done)
+	}
+	short := q.Count > 0 && len(unique) < q.Count && len(unique) < c.Rows
+	if again := p.Again(); again != short {
+		t.Errorf("asks again %v with %d rows of %d", again, len(unique), q.Count)
 	}
 }
 

@@ -43,6 +43,10 @@ type loginVectors struct {
 		Challenge string `json:"challenge_b64"`
 		C         string `json:"c"`
 	} `json:"challenges"`
+	Legacy []struct {
+		OAEP      string `json:"oaep"`
+		Challenge string `json:"challenge_b64"`
+	} `json:"legacy_challenges"`
 	Bad []struct {
 		Name      string `json:"name"`
 		Challenge string `json:"challenge_b64"`

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -218,34 +220,84 @@ func TestGoldenLegacy(t *testing.T) {
 	}
 	vectors(t, "messages.json", &file)
 	served := 0
-	for _, c := range file.Legacy {
-		var d Decoder
-		r, refusal := d.DecodeRequest(c.JSON)
-		f := openTest(c.JSON)
-		iso := func(v json.RawMessage) bool { return strings.Contains(text(v), "T") }
-		p := f.payload()
-		var stamp struct{ TS json.RawMessage }
-		json.Unmarshal(f.Payload, &stamp)
-		switch old := f.Seq == nil || stamp.TS != nil || iso(p.Start) || iso(p.End); {
-		case !old && refusal != nil:
-			t.Errorf("agent %s: refused %+v: %s", c.Version, refusal, c.JSON)
-		case !old:
-			served++
-			if r.Seq.String() != text(f.Seq) {
-				t.Errorf("agent %s: seq %s, want it as it came: %s", c.Version, r.Seq, c.JSON)
+	for i, c := range file.Legacy {
+		t.Run(fmt.Sprintf("agent %s, %d", c.Version, i), func(t *testing.T) {
+			if checkLegacy(t, c.JSON) {
+				served++
 			}
-		case refusal == nil:
-			t.Errorf("agent %s: decoded %s", c.Version, c.JSON)
-		default:
-			golden := verdict{Status: StatusProtocol, Code: CodeMalformed, Reason: "Malformed message", V: "1"}
-			if f.Seq != nil {
-				golden.Code = parseAction([]byte(text(f.Action))).Code() + faultLoad
-				golden.Reason, golden.Irt = "protocol error", text(f.Seq)
-			}
-			if got := verdictOf(r, refusal); !got.agrees(golden) || !strings.Contains(got.Reason, "agent 0.8 or later is needed") {
-				t.Errorf("agent %s: got %+v, want %+v and which agent is needed: %s", c.Version, got, golden, c.JSON)
-			}
-		}
+		})
 	}
 	t.Logf("%d legacy frames, %d of them served", len(file.Legacy), served)
+}
+
+// checkLegacy decodes one frame and reports whether it is served.
+func checkLegacy(t *testing.T, frame json.RawMessage) (served bool) {
+	var d Decoder
+	r, refusal := d.DecodeRequest(frame)
+	f := openTest(frame)
+	iso := func(v json.RawMessage) bool { return strings.Contains(text(v), "T") }
+	p := f.payload()
+	var stamp struct{ TS json.RawMessage }
+	json.Unmarshal(f.Payload, &stamp)
+	old := f.Seq == nil || stamp.TS != nil || iso(p.Start) || iso(p.End)
+	switch {
+	case !old && refusal != nil:
+		t.Errorf("refused %+v: %s", refusal, frame)
+	case !old && r.Seq.String() != text(f.Seq):
+		t.Errorf("seq %s, want it as it came: %s", r.Seq, frame)
+	case old && refusal == nil:
+		t.Errorf("decoded %s", frame)
+	case old:
+		golden := verdict{Status: StatusProtocol, Code: CodeMalformed, Reason: "Malformed message", V: "1"}
+		if f.Seq != nil {
+			golden.Code = parseAction([]byte(text(f.Action))).Code() + faultLoad
+			golden.Reason, golden.Irt = "protocol error", text(f.Seq)
+		}
+		if got := verdictOf(r, refusal); !got.agrees(golden) || !strings.Contains(got.Reason, "agent 0.8 or later is needed") {
+			t.Errorf("got %+v, want %+v and which agent is needed: %s", got, golden, frame)
+		}
+	}
+	return !old
+}
+
+// TestGoldenSupplies announces what the original's constructor of a datasource takes, and refuses what it refuses.
+// The hub takes a list as it comes; the agent sorts it and leaves out what stands twice.
+func TestGoldenSupplies(t *testing.T) {
+	var file struct {
+		Supplies []struct {
+			In  json.RawMessage
+			OK  bool
+			Out []metric.URI
+		}
+	}
+	vectors(t, "validation.json", &file)
+	for i, c := range file.Supplies {
+		t.Run(fmt.Sprint(i, " ", string(c.In)), func(t *testing.T) {
+			var d Decoder
+			seq := NewSeqSource(nil).Next()
+			r, refusal := d.DecodeRequest(fmt.Appendf(nil,
+				`{"v":1,"action":"send_ds_info","seq":"%s","irt":null,"payload":{"uri":"a","supplies":%s}}`, seq, c.In))
+			if (refusal == nil) != c.OK {
+				t.Fatalf("refusal %+v, want accepted %v", refusal, c.OK)
+			}
+			if !c.OK {
+				return
+			}
+			var list []metric.URI
+			if r.Supplies != nil {
+				list = slices.Compact(slices.Sorted(slices.Values(r.Supplies)))
+				if list == nil {
+					list = []metric.URI{}
+				}
+			}
+			if !slices.Equal(list, c.Out) || (list == nil) != (c.Out == nil) {
+				t.Errorf("got %v, want %v", list, c.Out)
+			}
+			again, refusal := d.DecodeRequest(AppendInfo(nil, seq, "a", list))
+			if refusal != nil || !slices.Equal(again.Supplies, list) {
+				t.Errorf("written and read: %v, %+v", again, refusal)
+			}
+		})
+	}
+	t.Logf("%d lists", len(file.Supplies))
 }
