@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/zap"
 
@@ -19,28 +18,11 @@ const (
 	checkEvery = time.Second
 )
 
-// health is whether the database takes writes.
+// health is whether the disk has room.
 type health struct {
 	mu      sync.Mutex
-	err     error // why it does not, for good: the handle has to be opened again
-	low     error // why it is not asked to: too little space
+	low     error // too little space
 	checked time.Time
-}
-
-// fail notes that the handle takes no more writes.
-func (h *health) fail(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.err == nil {
-		h.err, h.checked = err, time.Now()
-	}
-}
-
-// failure returns why the handle takes no more writes, nil where it does.
-func (h *health) failure() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.err
 }
 
 // due reports whether the disk is to be looked at again, and by the caller only.
@@ -57,28 +39,38 @@ func (h *health) due() bool {
 func (h *health) verdict() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.err != nil {
-		return h.err
-	}
 	return h.low
+}
+
+// room looks at the disk and returns why nothing is to be written.
+func (s *Store) room() error {
+	var low error
+	if usage, err := s.fs.GetDiskUsage(s.config.Dir); err == nil && usage.AvailBytes < reserve {
+		low = fmt.Errorf("pebblestore: %w: %d bytes left on the disk, want at least %d",
+			store.ErrUnavailable, usage.AvailBytes, int64(reserve))
+	}
+	s.health.mu.Lock()
+	defer s.health.mu.Unlock()
+	s.health.low = low
+	return low
 }
 
 // writable returns why nothing can be written now, after looking whether that is still so.
 func (s *Store) writable() error {
-	if s.health.due() {
-		var low error
-		if usage, err := s.fs.GetDiskUsage(s.config.Dir); err == nil && usage.AvailBytes < reserve {
-			low = fmt.Errorf("pebblestore: %w: %d bytes left on the disk, want at least %d",
-				store.ErrUnavailable, usage.AvailBytes, int64(reserve))
-		}
-		s.health.mu.Lock()
-		s.health.low = low
-		s.health.mu.Unlock()
-		if low == nil && s.health.failure() != nil && s.probe() == nil {
-			s.reopen()
-		}
+	if s.health.due() && s.room() == nil && s.failure() != nil && s.probe() == nil {
+		s.reopen()
+	}
+	if err := s.failure(); err != nil {
+		return err
 	}
 	return s.health.verdict()
+}
+
+// failure returns why the handle in use takes no writes.
+func (s *Store) failure() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.handle.failure()
 }
 
 // probe tries whether the disk takes writes, so that a handle that can still read is not given up in vain.
@@ -101,7 +93,8 @@ func (s *Store) probe() error {
 	return err
 }
 
-// reopen opens the database again after a failure. Reads wait meanwhile.
+// reopen opens the database again after a failure. Reads wait meanwhile; where it cannot be opened they go on with the
+// failed handle.
 func (s *Store) reopen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,32 +102,13 @@ func (s *Store) reopen() {
 		return
 	}
 	log := s.config.Logger
-	if err := closeFailed(s.db); err != nil {
-		log.Warn("pebblestore: closing the failed database", zap.Error(err))
-	}
-	db, err := pebble.Open(s.config.Dir, options(s.config, s.fs, s.lock))
-	s.db = db
-	s.health.mu.Lock()
-	defer s.health.mu.Unlock()
+	fresh, err := openHandle(s.config, s.fs, s.cache, false)
 	if err != nil {
-		s.db = nil
-		s.health.err = fmt.Errorf("pebblestore: %w: opening again: %w", store.ErrUnavailable, err)
 		log.Error("pebblestore: the database cannot be opened again", zap.Error(err))
 		return
 	}
-	s.health.err = nil
+	failed := s.handle
+	s.handle = fresh
 	log.Info("pebblestore: the database takes writes again")
-}
-
-// closeFailed closes a handle that reported a fatal error, as far as it can be closed.
-func closeFailed(db *pebble.DB) (err error) {
-	if db == nil {
-		return nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("pebblestore: close after a failure: %v", p)
-		}
-	}()
-	return db.Close()
+	_ = failed.close() // says in the log what there is to say
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"go.uber.org/zap/zaptest"
 
 	"github.com/komstream/komstream/hub/store"
 	"github.com/komstream/komstream/metric"
@@ -45,7 +46,7 @@ func count(t *testing.T, s *Store) (n int) {
 
 func TestFullDiskRefusesWritesAndComesBack(t *testing.T) {
 	fs, full := faulty()
-	s := open(t, Config{Dir: "/data", fs: fs})
+	s := open(t, Config{Dir: "/data", fs: fs, Logger: zaptest.NewLogger(t)})
 	ctx := context.Background()
 	if err := s.Commit(ctx, numbered(1)); err != nil {
 		t.Fatal(err)

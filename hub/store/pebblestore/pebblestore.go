@@ -6,8 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	iofs "io/fs"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -39,8 +40,10 @@ type Store struct {
 	fs     vfs.FS
 	lock   *pebble.Lock
 
+	cache *pebble.Cache
+
 	mu     sync.RWMutex // held for reading by every call, for writing by reopen and Close
-	db     *pebble.DB   // nil where opening again failed
+	handle *handle
 	closed bool
 
 	health health
@@ -65,75 +68,76 @@ func Open(c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	lock, err := pebble.LockDirectory(c.Dir, fs)
-	switch {
-	case errors.Is(err, iofs.ErrPermission) || errors.Is(err, iofs.ErrNotExist):
-		return nil, fmt.Errorf("pebblestore: locking %s: %w", c.Dir, err)
-	case err != nil:
-		return nil, fmt.Errorf("pebblestore: %s: %w (%w)", c.Dir, ErrLocked, err)
+	lock, err := lockDir(c.Dir, fs)
+	if err != nil {
+		return nil, err
 	}
-	s := &Store{config: c, fs: fs, lock: lock}
-	if s.db, err = pebble.Open(c.Dir, options(c, fs, lock)); err != nil {
-		return nil, errors.Join(fmt.Errorf("pebblestore: opening %s: %w", c.Dir, err), lock.Close())
-	}
-	if err := s.checkFormat(); err != nil {
-		return nil, errors.Join(fmt.Errorf("pebblestore: %s: %w", c.Dir, err), s.db.Close(), lock.Close())
+	s, err := openLocked(c, fs, lock, false)
+	if err != nil {
+		return nil, oneLine(err, lock.Close())
 	}
 	return s, nil
 }
 
-func options(c Config, fs vfs.FS, lock *pebble.Lock) *pebble.Options {
+func lockDir(dir string, fs vfs.FS) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(dir, fs)
+	switch {
+	case err == nil:
+		return lock, nil
+	case errors.Is(err, syscall.EAGAIN) || strings.Contains(err.Error(), "held by current process"):
+		return nil, fmt.Errorf("pebblestore: %s: %w", dir, ErrLocked)
+	}
+	return nil, fmt.Errorf("pebblestore: locking %s: %w", dir, err)
+}
+
+// openLocked opens a directory that is locked.
+func openLocked(c Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (s *Store, err error) {
+	if err := checkFormatFile(c.Dir, fs); err != nil {
+		return nil, err
+	}
 	size := c.CacheBytes
 	if size == 0 {
 		size = 64 << 20
 	}
-	o := &pebble.Options{
-		FS:                 fs,
-		Lock:               lock,
-		FormatMajorVersion: pebble.FormatNewest,
-		Logger:             logger{c.Logger},
-		MemTableSize:       32 << 20,
-		CacheSize:          size,
+	s = &Store{config: c, fs: fs, lock: lock, cache: pebble.NewCache(size)}
+	if s.handle, err = openHandle(c, fs, s.cache, readOnly); err != nil {
+		s.cache.Unref()
+		return nil, fmt.Errorf("pebblestore: %w", err)
 	}
-	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
-	return o
+	err = s.checkFormat(readOnly)
+	if err == nil && !readOnly {
+		err = writeFormatFile(c.Dir, fs)
+	}
+	if err != nil {
+		err = oneLine(fmt.Errorf("pebblestore: %s: %w", c.Dir, err), s.handle.close())
+		s.cache.Unref()
+		return nil, err
+	}
+	return s, nil
 }
 
-func (s *Store) checkFormat() error {
-	key := []byte{prefixFormat}
-	value, closer, err := s.db.Get(key)
+// checkFormat compares the format that the database says it has, which every version has written there.
+func (s *Store) checkFormat(readOnly bool) error {
+	db, key := s.handle.db, []byte{prefixFormat}
+	value, closer, err := db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return s.db.Set(key, []byte{format}, pebble.Sync)
+		if readOnly {
+			return errors.New("it holds no data of a hub")
+		}
+		return s.handle.guard(func() error { return db.Set(key, []byte{format}, pebble.Sync) })
 	}
 	if err != nil {
 		return err
 	}
 	defer closer.Close()
 	if len(value) != 1 || value[0] != format {
-		return fmt.Errorf("the data has format %d, this version reads format %d: use a newer version", value, format)
+		return newerFormat(fmt.Sprint(value))
 	}
 	return nil
 }
 
-// logger turns the database's messages into ours. Fatalf panics: the database calls it where it cannot go on, and
-// its own logger would end the process.
-type logger struct{ zap *zap.Logger }
-
-func (l logger) Infof(string, ...any) {}
-func (l logger) Errorf(text string, args ...any) {
-	l.zap.Error("pebble: " + fmt.Sprintf(text, args...))
-}
-
-func (l logger) Fatalf(text string, args ...any) {
-	message := "pebble: " + fmt.Sprintf(text, args...)
-	l.zap.Error(message)
-	panic(fatal(message))
-}
-
-type fatal string
-
 // Commit implements [store.Store].
-func (s *Store) Commit(ctx context.Context, b *store.Batch) (err error) {
+func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -148,27 +152,34 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) (err error) {
 	if b.Empty() {
 		return nil
 	}
-	if s.db == nil {
-		return s.health.failure()
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			message, ours := p.(fatal)
-			if !ours {
-				panic(p)
-			}
-			err = fmt.Errorf("%w: %s", store.ErrUnavailable, string(message))
-			s.health.fail(err)
-		}
-	}()
-	batch := s.db.NewBatch()
-	if err = fill(batch, b); err == nil {
-		err = batch.Commit(pebble.Sync)
-	}
-	if err != nil {
+	batch := s.handle.db.NewBatch()
+	if err := fill(batch, b); err != nil {
 		return fmt.Errorf("pebblestore: commit: %w: %w", store.ErrUnavailable, err)
 	}
-	return batch.Close()
+	return s.await(s.handle.start(func() error { return errors.Join(batch.Commit(pebble.Sync), batch.Close()) }))
+}
+
+// await waits for a commit. On a full disk the database may wait for room, for as long as it takes: then the handle is
+// given up, so that whoever writes gets an answer.
+func (s *Store) await(done <-chan error) error {
+	look := time.NewTimer(checkEvery)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				err = fmt.Errorf("pebblestore: commit: %w: %w", store.ErrUnavailable, err)
+			}
+			return err
+		case <-s.handle.failed:
+			return s.handle.err
+		case <-look.C:
+			if low := s.room(); low != nil {
+				s.handle.fail(low)
+			}
+			look.Reset(checkEvery)
+		}
+	}
 }
 
 // fill translates a batch. Errors of the calls that only append to memory are the same for all: the last is enough.
@@ -216,10 +227,7 @@ func (s *Store) iterate(low, high []byte, backwards bool, visit func(key, value 
 	if s.closed {
 		return store.ErrClosed
 	}
-	if s.db == nil {
-		return s.health.failure()
-	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
+	it, err := s.handle.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
 	if err != nil {
 		return unavailable(err)
 	}
@@ -330,10 +338,10 @@ func (s *Store) Trim(ctx context.Context, owner uint64, before time.Time, maxByt
 	if s.closed {
 		return store.ErrClosed
 	}
-	if failure := s.health.failure(); failure != nil {
+	if failure := s.handle.failure(); failure != nil {
 		return failure
 	}
-	size, err := s.db.EstimateDiskUsage(low, ownerEnd(owner))
+	size, err := s.handle.db.EstimateDiskUsage(low, ownerEnd(owner))
 	if err != nil {
 		return unavailable(err)
 	}
@@ -343,10 +351,9 @@ func (s *Store) Trim(ctx context.Context, owner uint64, before time.Time, maxByt
 	if keep <= first {
 		return nil
 	}
-	if err := s.db.DeleteRange(low, appendArrivalKey(nil, owner, keep), pebble.NoSync); err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return s.handle.guard(func() error {
+		return s.handle.db.DeleteRange(low, appendArrivalKey(nil, owner, keep), pebble.NoSync)
+	})
 }
 
 // Ready implements [store.Store].
@@ -368,9 +375,31 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.health.failure() != nil {
-		// The handle is beyond use; what was committed is in the log, which the next Open replays.
-		return errors.Join(closeFailed(s.db), s.lock.Close())
-	}
-	return errors.Join(s.db.Flush(), s.db.Close(), s.lock.Close())
+	err := s.handle.close()
+	s.cache.Unref()
+	return oneLine(err, s.lock.Close())
 }
+
+// oneLine joins errors to one whose text is one line, nil for none.
+func oneLine(errs ...error) error {
+	var all error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case all == nil:
+			all = err
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	if all != nil && strings.Contains(all.Error(), "\n") {
+		all = lineError{all}
+	}
+	return all
+}
+
+// lineError is an error whose text had several lines.
+type lineError struct{ error }
+
+func (e lineError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+func (e lineError) Unwrap() error { return e.error }

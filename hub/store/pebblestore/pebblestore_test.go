@@ -49,7 +49,7 @@ func TestDirectoryIsPrivateAndUsedByOne(t *testing.T) {
 func TestNewerFormatIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
-	if err := s.db.Set([]byte{prefixFormat}, []byte{format + 1}, nil); err != nil {
+	if err := s.handle.db.Set([]byte{prefixFormat}, []byte{format + 1}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
