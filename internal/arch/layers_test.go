@@ -41,6 +41,8 @@ var layers = []layer{
 	{folder: "hub/hubtest", rank: 8},
 	{folder: "internal/vectortest", rank: 0},
 	{folder: "internal/check", rank: 8},
+	{folder: "internal/bulk", rank: 1, only: []string{"metric"}},
+	{folder: "internal/clicontext", rank: 0, only: []string{}},
 
 	{folder: "internal/admin", rank: 9, only: []string{"metric", "connection", "hub"}},
 	{folder: "internal/arch", rank: 9},
