@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,24 +20,17 @@ import (
 
 	"github.com/komstream/komstream/connection"
 	"github.com/komstream/komstream/hub/hubtest"
+	"github.com/komstream/komstream/internal/vectortest"
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// vectors decodes one of the golden files. Numbers keep their text.
+// vectors decodes one of the golden files: see package vectortest. Numbers keep their text.
 func vectors(t testing.TB, name string, into any) {
 	t.Helper()
-	dir := os.Getenv("KOMSTREAM_VECTORS")
-	if dir == "" {
-		dir = "../testdata/vectors"
-	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(vectortest.Text(t, name)))
 	d.UseNumber()
 	if err := d.Decode(into); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/komstream/komstream/hub/hubtest"
+	"github.com/komstream/komstream/internal/vectortest"
 	"github.com/komstream/komstream/metric"
 )
 
@@ -65,7 +67,7 @@ func (c invalidCase) frame() string {
 }
 
 // fields is the payload of a frame.
-type fields = map[string]any
+type fields map[string]any
 
 // invalidRule is where this hub deliberately judges a frame differently, and what the protocol says of it.
 type invalidRule struct {
@@ -76,7 +78,8 @@ type invalidRule struct {
 var invalidRules = []invalidRule{
 	{"§5: a version that is no integer is answered with 0",
 		func(_ invalidCase, _ fields, want, got verdict) bool {
-			return want.V == "false" && got.V == "0" && want.Error == 350001 && got.Error == 350000
+			boolean := want.V == "false" || want.V == "true"
+			return boolean && got.V == "0" && want.Error == 350001 && got.Error == 350000
 		}},
 	{"§5, §7.3: booleans are neither integers nor numbers: reject them",
 		func(c invalidCase, sent fields, want, got verdict) bool {
@@ -87,18 +90,50 @@ var invalidRules = []invalidRule{
 		func(_ invalidCase, _ fields, want, got verdict) bool {
 			return want.Status == 4501 && want.Error == 1 && got.Status == 4501 && got.Error == 6003 && got.Reason != ""
 		}},
-	{"§11: other digits, stray underscores and huge exponents: reject them",
+	{"§11: numbers are bounded ASCII decimals; half a surrogate pair is no text",
 		func(_ invalidCase, sent fields, want, got verdict) bool {
-			content, ok := sent["content"].(string)
-			return ok && want.Status == 4200 && got.Error == 202102 && strings.ContainsAny(content, "_eE٠١٢٣٤٥٦٧٨٩")
+			refused := got.Error == 202102 || got.Error == 202052 || got.Error == 202200
+			return refused && (want.Status == 4200 || want.Status == 4501) && sent.oddContent()
 		}},
 	{"§14: agent 0.8 is served: an id may have 20 hex digits",
-		func(_ invalidCase, _ fields, want, got verdict) bool {
-			return want.Status == 4400 && want.Error != 200000 && got.Status == 4200
+		func(c invalidCase, _ fields, want, got verdict) bool {
+			var ids struct{ Seq, Irt string }
+			_ = json.Unmarshal([]byte(c.frame()), &ids)
+			return want.Status == 4400 && want.Error != 200000 && got.Status == 4200 &&
+				(shortID.MatchString(ids.Seq) || shortID.MatchString(ids.Irt))
 		}},
 }
 
-func TestInvalidFrames(t *testing.T) {
+var (
+	shortID = regexp.MustCompile(`^[0-9a-f]{20}$`)
+	decimal = regexp.MustCompile(`^\s*[+-]?(\d(_?\d)*\.?(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?0*(\d{1,4}))?\s*$`)
+)
+
+// oddContent reports whether a content is of those that the original takes by accident: no decimal in ASCII, one with
+// a boundless exponent, a list, or half a surrogate pair.
+func (f fields) oddContent() bool {
+	contents := []any{f["content"]}
+	items, _ := f["uris"].([]any)
+	for _, item := range items {
+		item, _ := item.(map[string]any)
+		contents = append(contents, item["content"])
+	}
+	for _, content := range contents {
+		switch v := content.(type) {
+		case []any, bool:
+			return true
+		case string:
+			if strings.ContainsRune(v, '\ufffd') || !decimal.MatchString(v) {
+				return true
+			}
+			if exponent := decimal.FindStringSubmatch(v)[7]; len(exponent) == 4 && exponent > "6144" {
+				return true
+			}
+		}
+	}
+	return false
+}
+func TestGoldenFrames(t *testing.T) {
 	var file struct {
 		ToServer []invalidCase `json:"to_server"`
 	}
@@ -116,9 +151,10 @@ func TestInvalidFrames(t *testing.T) {
 		}
 	}
 	for i, n := range used {
-		if n == 0 {
+		if n == 0 && vectortest.Own() {
 			t.Errorf("the rule excuses nothing: %s", invalidRules[i].reason)
 		}
+		t.Logf("rule %q: %d", invalidRules[i].reason, n)
 	}
 	t.Logf("%d of %d frames", passed, len(file.ToServer))
 }

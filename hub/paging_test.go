@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/komstream/komstream/hub/hubtest"
+	"github.com/komstream/komstream/internal/vectortest"
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
 )
@@ -20,17 +21,19 @@ type pagingCase struct {
 	End       *string
 	Count     *int
 	Status    int
-	Intervals []struct {
-		Start, End  string
-		N           int
-		First, Last string
-	}
+	Intervals []pagingInterval
+}
+
+type pagingInterval struct {
+	Start, End  string
+	N           int
+	First, Last string
 }
 
 // ruleLastStart is where our pages differ from the original's.
 const ruleLastStart = "§8.7: the last interval of an answer begins with the start as it was requested, which cures the hang"
 
-func TestPaging(t *testing.T) {
+func TestGoldenPaging(t *testing.T) {
 	var file struct{ Paging []pagingCase }
 	vectors(t, "scenarios.json", &file)
 	h := hubtest.New(t)
@@ -50,9 +53,10 @@ func TestPaging(t *testing.T) {
 			passed++
 		}
 	}
-	if excused == 0 {
+	if excused == 0 && vectortest.Own() {
 		t.Errorf("the rule excuses nothing: %s", ruleLastStart)
 	}
+	t.Logf("rule %q: %d", ruleLastStart, excused)
 	t.Logf("%d of %d paging cases", passed, len(file.Paging))
 }
 
@@ -99,13 +103,13 @@ func runPaging(t *testing.T, c *client, uri metric.URI, p pagingCase) (excused i
 	if p.Start != nil {
 		asked = *p.Start
 	}
-	if last := &want[len(want)-1]; last.Start != asked {
+	if n := len(want); n > 0 && want[n-1].Start != asked {
 		excused++
-		last.Start = asked
+		want[n-1].Start = asked
 	}
 	got := want[:0:0]
 	for _, f := range c.quiet() {
-		i := p.Intervals[0]
+		i := pagingInterval{}
 		i.Start, i.End = fmt.Sprint(f.Payload["start"]), fmt.Sprint(f.Payload["end"])
 		data, _ := f.Payload["data"].([]any)
 		i.N = len(data)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/komstream/komstream/hub/hubtest"
+	"github.com/komstream/komstream/internal/vectortest"
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
 )
@@ -45,7 +46,7 @@ type sent struct {
 	}
 }
 
-func TestScenarios(t *testing.T) {
+func TestGoldenScenarios(t *testing.T) {
 	var file struct{ Scenarios []scenario }
 	vectors(t, "scenarios.json", &file)
 	rules := newScenarioRules()
@@ -189,9 +190,10 @@ func (x *scenarioRules) begin() {
 
 func (x *scenarioRules) checkUsed(t *testing.T) {
 	for _, rule := range []string{ruleAccidents, ruleDigits, ruleTwice, ruleLeftover, ruleOwnValue} {
-		if x.used[rule] == 0 {
+		if x.used[rule] == 0 && vectortest.Own() {
 			t.Errorf("the rule excuses nothing: %s", rule)
 		}
+		t.Logf("rule %q: %d", rule, x.used[rule])
 	}
 }
 
