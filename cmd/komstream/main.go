@@ -5,8 +5,7 @@
 //	komstream keys new             make the key of an agent
 //	komstream --dir data user add alice
 //
-// Its exit codes are 0 for success, 1 when what was asked failed, 2 for a wrong command line, and 3 when the demo ran
-// but its checks found something wrong. Errors are one line on standard error that says what to do.
+// `komstream help exit-codes` lists how it ends. Errors are one line on standard error that says what to do.
 package main
 
 import (
@@ -21,13 +20,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The exit codes.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-	exitWrong  = 3
-)
-
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes a command line and returns the exit code.
@@ -40,12 +32,9 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "komstream: "+oneLine(err))
-	var coded *codedError
-	if errors.As(err, &coded) {
-		return coded.code
-	}
-	return exitFailed
+	code, advice := explain(err)
+	fmt.Fprintln(os.Stderr, "komstream: "+strings.TrimPrefix(oneLine(err), "komstream: ")+advice)
+	return code
 }
 
 // codedError is an error with the exit code that it ends the program with.
@@ -68,7 +57,11 @@ func oneLine(err error) string {
 }
 
 // options are the flags that all commands have.
-type options struct{ dir string }
+type options struct {
+	dir    string // the hub's, for administration
+	json   bool
+	client clientFlags
+}
 
 // dataDir returns the hub's directory, which the command cannot do without.
 func (o *options) dataDir() (string, error) {
@@ -84,7 +77,7 @@ func newRoot() *cobra.Command {
 		Use:   "komstream",
 		Short: "Streams of metrics, and functions that run on them",
 		Long: "komstream serves a hub, administers it, and shows what it does on the metrics of this machine.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the demo's checks found something wrong.",
+			exitCodes,
 		Example: "  komstream demo\n" +
 			"  komstream keys new --out alice.priv\n" +
 			"  komstream --dir data user add alice\n" +
@@ -101,9 +94,11 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w: see %s --help", err, c.CommandPath()))
 	})
-	root.PersistentFlags().StringVar(&o.dir, "dir", "", "data directory of the hub")
+	root.PersistentFlags().StringVar(&o.dir, "dir", "", "data directory of the hub, to administer it")
+	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.AddCommand(
-		newDemo(&o), newHub(&o), newKeys(), newUser(&o), newAgent(&o), newShare(&o), newVersion(),
+		newDemo(&o), newHub(&o), newKeys(), newUser(&o), newAgent(&o), newShare(&o), newVersion(&o),
+		newLogin(&o), newContext(&o), newSend(&o), newGet(&o), newWatch(&o), newExitCodes(),
 	)
 	return root
 }
