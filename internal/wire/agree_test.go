@@ -166,12 +166,12 @@ func FuzzDecode(f *testing.F) {
 		before := bytes.Clone(frame)
 		m, err := d.Decode(frame)
 		if err == nil {
-			written := encodeMessage(&m)
+			written := encodeMessage(&m, "1")
 			other, err := again.Decode(written)
 			if err != nil {
 				t.Fatalf("%v\n%s\n%s", err, frame, written)
 			}
-			if rewritten := encodeMessage(&other); !bytes.Equal(rewritten, written) {
+			if rewritten := encodeMessage(&other, "1"); !bytes.Equal(rewritten, written) {
 				t.Fatalf("%s\n%s", written, rewritten)
 			}
 		} else if err.Error() == "" {
