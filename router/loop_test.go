@@ -65,7 +65,7 @@ func (r *ring) feed(limit int) {
 		r.router.Flush(func(handle int32, triggers []impulse.Trigger) {
 			for _, t := range triggers {
 				total++
-				out := r.runners[handle].Run(context.Background(), t)
+				out := r.runners[handle].Run(context.Background(), &t)
 				if out.ViaFull {
 					r.full++
 				}

@@ -412,7 +412,7 @@ func TestUpdatedYieldsTheRowsOfTheImpulse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Flush(func(_ int32, triggers []impulse.Trigger) { runner.Run(context.Background(), triggers[0]) })
+	r.Flush(func(_ int32, triggers []impulse.Trigger) { runner.Run(context.Background(), &triggers[0]) })
 	if !slices.Equal(got, []metric.URI{"five", "five", "three"}) {
 		t.Errorf("updated %v", got)
 	}

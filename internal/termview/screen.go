@@ -81,8 +81,10 @@ func (s *Screen) paint(snapshot Snapshot) {
 	view := Render(snapshot, width, max(1, height-1))
 	colored := colorprofile.Writer{Forward: &s.buf, Profile: s.profile}
 	for line := range strings.SplitSeq(view, "\n") {
+		// Clear first: after a full line the cursor stands on its last column, which clearing would erase.
+		s.buf.WriteString(clearLine)
 		_, _ = colored.WriteString(line) // into a buffer: it cannot fail
-		s.buf.WriteString(clearLine + "\r\n")
+		s.buf.WriteString("\r\n")
 	}
 	s.buf.WriteString(clearBelow + endUpdate)
 }
