@@ -150,6 +150,7 @@ func (a *connectionActor) connected(c actor.Context, m *connected) {
 	a.s.counts.connects.Add(1)
 	a.s.useFeatures(m.link.conn.Features())
 	a.s.setState(StateChange{To: StateSyncing})
+	a.s.inbound.turnPage()
 	c.Send(a.s.routerPID, &reloading{})
 	a.s.goroutines.Add(1)
 	m.link.running = true

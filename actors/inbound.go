@@ -23,6 +23,7 @@ type inbound struct {
 	mu       sync.Mutex
 	messages []*impulse.Message // guarded by mu
 	woken    bool               // guarded by mu
+	old      int                // guarded by mu: messages of earlier connections, the first ones
 }
 
 func newInbound(wake func()) *inbound {
@@ -51,15 +52,41 @@ func (q *inbound) put(ctx context.Context, m *impulse.Message) error {
 	return nil
 }
 
+// turnPage begins a new connection: what waits now is of earlier ones. Their readers have ended.
+func (q *inbound) turnPage() {
+	q.mu.Lock()
+	q.old = len(q.messages)
+	q.mu.Unlock()
+}
+
 // take moves up to drainMost messages to dst and gives their credits back. It reports whether more are waiting; when
 // not, the next put wakes the router again.
 func (q *inbound) take(dst []*impulse.Message) (_ []*impulse.Message, more bool) {
+	return q.takeMost(dst, drainMost)
+}
+
+// takeOld is take for messages of earlier connections only; more says whether there are further ones of them.
+func (q *inbound) takeOld(dst []*impulse.Message) (_ []*impulse.Message, more bool) {
 	q.mu.Lock()
-	n := min(len(q.messages), drainMost)
+	n := min(q.old, drainMost)
+	q.mu.Unlock()
+	if n == 0 {
+		return dst, false
+	}
+	dst, _ = q.takeMost(dst, n)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return dst, q.old > 0
+}
+
+func (q *inbound) takeMost(dst []*impulse.Message, most int) (_ []*impulse.Message, more bool) {
+	q.mu.Lock()
+	n := min(len(q.messages), most)
 	dst = append(dst, q.messages[:n]...)
 	rest := copy(q.messages, q.messages[n:])
 	clear(q.messages[rest:])
 	q.messages = q.messages[:rest]
+	q.old = max(0, q.old-n)
 	q.woken = rest > 0
 	q.mu.Unlock()
 	for range n {

@@ -50,6 +50,7 @@ func (a *routerActor) Receive(c actor.Context) {
 	case *reloading:
 		a.holdAll()
 	case *startRefill:
+		a.catchUp(c)
 		if slot := a.plan.slot(m.id); slot != nil {
 			a.on(c, slot, (*window.Window).StartRefill)
 		}
@@ -78,6 +79,27 @@ func (a *routerActor) Receive(c actor.Context) {
 // drain handles what the reader has queued.
 func (a *routerActor) drain(c actor.Context) {
 	batch, more := a.s.inbound.take(a.batch[:0])
+	a.routeAll(c, batch)
+	if more {
+		c.Send(c.Self(), drain)
+	}
+}
+
+// catchUp handles what earlier connections have left, before a window begins to remember what is pushed while it is
+// read again: an older value that came before must not pass for one that came since.
+func (a *routerActor) catchUp(c actor.Context) {
+	for more := true; more; {
+		var batch []*impulse.Message
+		batch, more = a.s.inbound.takeOld(a.batch[:0])
+		a.routeAll(c, batch)
+	}
+}
+
+// routeAll routes messages that were taken together.
+func (a *routerActor) routeAll(c actor.Context, batch []*impulse.Message) {
+	if len(batch) == 0 {
+		return
+	}
 	now := a.s.ticks()
 	for _, m := range batch {
 		a.route(c, m, now)
@@ -87,9 +109,6 @@ func (a *routerActor) drain(c actor.Context) {
 	clear(batch)
 	if a.plan.used() > a.s.config.MemoryLimit {
 		a.relieve(c)
-	}
-	if more {
-		c.Send(c.Self(), drain)
 	}
 }
 

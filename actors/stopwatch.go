@@ -13,6 +13,7 @@ type stopwatch struct {
 	skipped  int           // runs since
 	careful  bool          // the last run was long or failed: measure
 	measured bool          // this run is
+	known    bool          // some run has been
 }
 
 const (
@@ -22,7 +23,7 @@ const (
 
 // begin returns the time at which a run may begin, possibly that of an earlier one.
 func (w *stopwatch) begin() time.Time {
-	w.measured = w.always || w.careful || w.skipped >= measureOne-1 || w.now.IsZero()
+	w.measured = w.always || w.careful || !w.known || w.skipped >= measureOne-1
 	if w.measured {
 		w.now, w.skipped = w.clock.Now(), 0
 	}
@@ -42,7 +43,7 @@ func (w *stopwatch) end(failed bool) (time.Time, time.Duration) {
 	switch {
 	case w.measured:
 		ended := w.clock.Now()
-		w.took, w.now = ended.Sub(w.now), ended
+		w.took, w.now, w.known = ended.Sub(w.now), ended, true
 	case failed:
 		w.now = w.clock.Now() // the breaker counts from it
 	default:
