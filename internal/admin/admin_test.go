@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -58,13 +59,48 @@ func use(t *testing.T, a *Accounts) {
 	}
 	share.Op = RemoveShare
 	do(share)
+	useSettings(t, do)
 	for _, r := range []Request{
 		{Op: "dance"}, {Op: AddUser, User: "alice"}, {Op: AddUser, User: "a b"}, {Op: ListAgents, User: "carol"},
 		{Op: AddAgent, User: "alice", Key: "ssh-rsa AAAA"}, {Op: RemoveAgent, Agent: agent}, share,
+		{Op: DeleteMetrics, User: "alice", URI: "a"}, {Op: DeleteMetrics, User: "alice", URI: "a", Tree: true},
+		{Op: SetPassword, User: "alice", Password: "short"}, {Op: UserUsage, User: "carol"},
 	} {
 		if _, err := a.Do(t.Context(), r); err == nil {
 			t.Errorf("%+v: no error", r)
 		}
+	}
+}
+
+// useSettings goes once through the operations on what users have and may have.
+func useSettings(t *testing.T, do func(Request) Reply) {
+	t.Helper()
+	retention := hub.Retention{Age: time.Hour, Count: 5}
+	do(Request{Op: SetRetention, User: "alice", URI: "host", Retention: &retention})
+	rules := do(Request{Op: ListRetention, User: "alice"}).Retention
+	if len(rules) != 1 || rules[0] != (hub.RetentionRule{URI: "host", Retention: retention}) {
+		t.Errorf("retention %+v", rules)
+	}
+	do(Request{Op: SetRetention, User: "alice", URI: "host"})
+	if rules := do(Request{Op: ListRetention, User: "alice"}).Retention; len(rules) != 0 {
+		t.Errorf("retention %+v, want none", rules)
+	}
+	quota := hub.Quota{Datapoints: 7}
+	do(Request{Op: SetQuota, User: "alice", Quota: &quota})
+	if got := do(Request{Op: ShowQuota, User: "alice"}).Quota; got == nil || *got != quota {
+		t.Errorf("quota %+v", got)
+	}
+	do(Request{Op: SetQuota, User: "alice"})
+	do(Request{Op: SetPassword, User: "alice", Password: "correct horse"})
+	do(Request{Op: RevokeLogins, User: "alice"})
+	if got := do(Request{Op: UserUsage, User: "alice"}).Usage; got == nil || *got != (Usage{}) {
+		t.Errorf("usage %+v", got)
+	}
+	if got := do(Request{Op: ListMetrics, User: "alice"}).Metrics; len(got) != 0 {
+		t.Errorf("metrics %+v", got)
+	}
+	if got := do(Request{Op: HubStats}).Stats; got == nil || got.Users != 2 {
+		t.Errorf("stats %+v", got)
 	}
 }
 

@@ -9,5 +9,6 @@
 //	defer accounts.Close()
 //	reply, err := accounts.Do(ctx, admin.Request{Op: admin.AddUser, User: "alice"})
 //
-// On the socket a request is an HTTP POST of its JSON to /, and the answer the JSON of its [Reply].
+// On the socket a request is an HTTP POST of its JSON to /, and the answer the JSON of its [Reply]. Besides, it serves
+// what [hub.Hub.Ops] does, and the process's profiles below /debug/pprof/.
 package admin

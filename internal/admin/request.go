@@ -25,6 +25,19 @@ const (
 	AddShare      Op = "add-share"      // User (who owns URI), URI, To
 	RemoveShare   Op = "remove-share"   // User, URI, To
 	ListShares    Op = "list-shares"    // User
+
+	UserUsage     Op = "user-usage"     // User
+	SetRetention  Op = "set-retention"  // User, URI ("" for everything), Retention
+	ListRetention Op = "list-retention" // User
+	SetQuota      Op = "set-quota"      // User, Quota
+	ShowQuota     Op = "show-quota"     // User
+	SetPassword   Op = "set-password"   // User, Password ("" for none)
+	RevokeLogins  Op = "revoke-logins"  // User, Agent ("" for all of the user's)
+
+	ListMetrics   Op = "list-metrics"   // User, URI ("" for everything)
+	DeleteMetrics Op = "delete-metrics" // User, URI, Tree
+
+	HubStats Op = "hub-stats" // nothing
 )
 
 // Request is one operation on the accounts of a hub.
@@ -35,6 +48,11 @@ type Request struct {
 	Agent string `json:"agent,omitempty"`
 	URI   string `json:"uri,omitempty"` // local to User
 	To    string `json:"to,omitempty"`
+	// Tree has everything below URI deleted, too.
+	Tree      bool           `json:"tree,omitempty"`
+	Password  string         `json:"password,omitempty"`
+	Retention *hub.Retention `json:"retention,omitempty"`
+	Quota     *hub.Quota     `json:"quota,omitempty"`
 }
 
 // Reply is what became of a [Request]: the field that its operation fills, or Error.
@@ -45,6 +63,14 @@ type Reply struct {
 	Users  []string `json:"users,omitempty"`
 	Agents []Agent  `json:"agents,omitempty"`
 	Shares []Share  `json:"shares,omitempty"`
+
+	Usage     *Usage              `json:"usage,omitempty"`
+	Retention []hub.RetentionRule `json:"retention,omitempty"`
+	Quota     *hub.Quota          `json:"quota,omitempty"`
+	Metrics   []Metric            `json:"metrics,omitempty"`
+	// Count is how many logins were revoked, or metrics deleted.
+	Count int        `json:"count,omitempty"`
+	Stats *hub.Stats `json:"stats,omitempty"`
 }
 
 // Agent is an authorised key.
@@ -91,6 +117,37 @@ func execute(ctx context.Context, h *hub.Hub, r Request) (Reply, error) {
 		return Reply{}, h.Unshare(ctx, r.User, uri, r.To)
 	case ListShares:
 		return listShares(h, r.User)
+	case HubStats:
+		stats := h.Stats()
+		return Reply{Stats: &stats}, nil
+	case ListMetrics:
+		return listMetrics(ctx, h, r.User, uri)
+	case DeleteMetrics:
+		return deleteMetrics(ctx, h, r.User, uri, r.Tree)
+	}
+	return executeSetting(ctx, h, r)
+}
+
+// executeSetting does what concerns one user's settings.
+func executeSetting(ctx context.Context, h *hub.Hub, r Request) (Reply, error) {
+	switch r.Op {
+	case UserUsage:
+		return usage(ctx, h, r.User)
+	case SetRetention:
+		return Reply{}, h.SetRetention(ctx, r.User, metric.URI(r.URI), orZero(r.Retention))
+	case ListRetention:
+		rules, err := h.Retention(r.User)
+		return Reply{Retention: rules}, err
+	case SetQuota:
+		return Reply{}, h.SetQuota(ctx, r.User, orZero(r.Quota))
+	case ShowQuota:
+		quota, err := h.Quota(r.User)
+		return Reply{Quota: &quota}, err
+	case SetPassword:
+		return Reply{}, h.SetPassword(ctx, r.User, r.Password)
+	case RevokeLogins:
+		n, err := h.RevokeSessions(ctx, r.User, hub.AgentID(r.Agent))
+		return Reply{Count: n}, err
 	}
 	return Reply{}, fmt.Errorf("admin: operation %.40q is not known to this version", r.Op)
 }

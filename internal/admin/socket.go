@@ -85,6 +85,8 @@ func handler(h *hub.Hub) http.Handler {
 		err := decoder.Decode(&request)
 		var reply Reply
 		if err == nil {
+			// The request is read, and answering it takes as long as it takes: who asks owns the hub.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // not to be had, it is as before
 			reply, err = execute(r.Context(), h, request)
 		}
 		if err != nil {
@@ -93,6 +95,8 @@ func handler(h *hub.Hub) http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(reply) // whoever asked has gone
 	})
+	mux.Handle("GET /", h.Ops())
+	mux.Handle("GET /debug/pprof/", h.Profiles())
 	return mux
 }
 
