@@ -198,12 +198,12 @@ func encodeMessage(m *Message, v string) []byte {
 	case ActionListURIs, ActionListShares, ActionSince, ActionMissedData:
 		return encodeList(m)
 	}
-	v := m.Interval
+	page := m.Interval
 	var rows []metric.Sample
-	for _, row := range v.Rows {
-		rows = append(rows, metric.Sample{Time: row.Time, Value: row.Value(v.Kind)})
+	for _, row := range page.Rows {
+		rows = append(rows, metric.Sample{Time: row.Time, Value: row.Value(page.Kind)})
 	}
-	return AppendInterval(nil, m.Seq, m.Irt, metric.URI(v.URI), v.Kind, v.Start, v.End, rows)
+	return AppendInterval(nil, m.Seq, m.Irt, metric.URI(page.URI), page.Kind, page.Start, page.End, rows)
 }
 
 // TestGoldenLegacy sends what agents before 0.9 sent. Agent 0.8 is served. Earlier dialects, known by their missing
