@@ -21,6 +21,7 @@ type WindowState struct {
 // appendRow is the router's order to append one row. The router reuses it: the window is done with it when Send
 // returns.
 type appendRow struct {
+	late
 	number uint64
 	time   metric.TimeUUID
 	value  metric.Value
@@ -32,12 +33,13 @@ type appendRow struct {
 
 // onWindow is the router's order to do something else with the window: refill it, widen it, expire.
 type onWindow struct {
+	late
 	do   func(*window.Window)
 	done bool
 }
 
 // takeTurn gives a window the chance to handle what others have posted.
-type takeTurn struct{}
+type takeTurn struct{ late }
 
 func (*appendRow) routersTurn() {}
 func (*onWindow) routersTurn()  {}
