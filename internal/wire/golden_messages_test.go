@@ -299,3 +299,70 @@ func TestGoldenSupplies(t *testing.T) {
 	}
 	t.Logf("%d lists", len(file.Supplies))
 }
+
+// TestGoldenTexts sends the values of datasources, those too that are no text at all and halves of surrogate pairs,
+// which no Go string can hold.
+func TestGoldenTexts(t *testing.T) {
+	var file struct {
+		Datasource []struct {
+			Name   string
+			V      json.RawMessage
+			Server bool
+		}
+	}
+	vectors(t, "validation.json", &file)
+	for _, c := range file.Datasource {
+		t.Run(c.Name, func(t *testing.T) {
+			content := c.V
+			var long struct{ Repeat []any }
+			if json.Unmarshal(c.V, &long) == nil && len(long.Repeat) == 2 {
+				content, _ = json.Marshal(strings.Repeat(long.Repeat[0].(string), int(long.Repeat[1].(float64))))
+			}
+			seq := NewSeqSource(nil).Next()
+			frame := fmt.Appendf(nil, `{"v":1,"action":"send_ds_data","seq":"%s","irt":null,"payload":`+
+				`{"uri":"a","t":"%s","content":%s}}`, seq, metric.NewTimeUUID(0, metric.PlainLow), content)
+			want := verdict{V: "1", Irt: seq.String()}
+			if !c.Server {
+				want.Status, want.Code, want.Reason = StatusProtocol, ActionSendDsData.Code()+faultContent, "protocol error"
+			}
+			for _, rule := range requestRules {
+				rule.excuse(&toServer{JSON: frame}, &want)
+			}
+			var d Decoder
+			if got := verdictOf(d.DecodeRequest(frame)); !got.agrees(want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+	t.Logf("%d texts", len(file.Datasource))
+}
+
+// TestGoldenForms sends the text forms of a time, and what is no text.
+func TestGoldenForms(t *testing.T) {
+	var file struct {
+		Forms []struct {
+			Text   json.RawMessage
+			Server bool
+		}
+	}
+	vectors(t, "timeuuid.json", &file)
+	for _, c := range file.Forms {
+		t.Run(string(c.Text), func(t *testing.T) {
+			seq := NewSeqSource(nil).Next()
+			frame := fmt.Appendf(nil, `{"v":1,"action":"send_ds_data","seq":"%s","irt":null,"payload":`+
+				`{"uri":"a","t":%s,"content":""}}`, seq, c.Text)
+			want := verdict{V: "1", Irt: seq.String()}
+			if !c.Server {
+				want.Status, want.Code, want.Reason = StatusProtocol, ActionSendDsData.Code()+faultLoad, "protocol error"
+			}
+			for _, rule := range requestRules {
+				rule.excuse(&toServer{JSON: frame}, &want)
+			}
+			var d Decoder
+			if got := verdictOf(d.DecodeRequest(frame)); !got.agrees(want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+	t.Logf("%d forms", len(file.Forms))
+}
