@@ -126,8 +126,8 @@ func (m *mailbox) invokeAll(budget *int, message *any) (more bool) {
 			}
 			continue
 		}
-		if m.suspended || m.next == len(m.drained) && !m.refill() {
-			if m.park() {
+		if m.suspended || m.next == len(m.drained) {
+			if m.fetch() {
 				return false
 			}
 			continue
@@ -174,26 +174,23 @@ func (m *mailbox) invokeSystem(message any) {
 	}
 }
 
-// refill swaps the lane for the drained slice. It reports whether there is a user message.
-func (m *mailbox) refill() bool {
+// fetch takes the user messages that wait, by swapping the lane for the drained slice, or ends the turn where there
+// is nothing to do, which it reports.
+func (m *mailbox) fetch() (parked bool) {
 	empty := m.drained[:0]
 	if cap(empty) > keepCap {
 		empty = nil
 	}
 	m.mu.Lock()
-	m.drained, m.user = m.user, empty
-	m.mu.Unlock()
-	m.next = 0
-	return len(m.drained) > 0
-}
-
-// park ends the turn unless something has come meanwhile.
-func (m *mailbox) park() bool {
-	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.system) > 0 || !m.suspended && len(m.user) > 0 {
+	switch {
+	case len(m.system) > 0:
 		return false
+	case m.suspended || len(m.user) == 0:
+		m.scheduled = false
+		return true
 	}
-	m.scheduled = false
-	return true
+	m.drained, m.user = m.user, empty
+	m.next = 0
+	return false
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -27,6 +28,8 @@ type turnbox struct {
 	posted    []any // guarded by mu: user messages of others than the router
 	scheduled bool  // guarded by mu: the dispatcher will run the system messages
 	started   bool  // guarded by mu
+
+	hasSystem atomic.Bool // system is not empty: what the router's turn looks at instead of locking mu
 }
 
 func newTurnbox(giveTurn func()) actor.Mailbox { return &turnbox{giveTurn: giveTurn} }
@@ -61,6 +64,7 @@ func (b *turnbox) PostUserMessage(message any) {
 func (b *turnbox) PostSystemMessage(message any) {
 	b.mu.Lock()
 	b.system = append(b.system, message)
+	b.hasSystem.Store(true)
 	wake := b.started && !b.scheduled
 	b.scheduled = b.scheduled || wake
 	b.mu.Unlock()
@@ -91,7 +95,9 @@ func (b *turnbox) runSystem() {
 func (b *turnbox) takeTurn(message any) {
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	b.drain(&b.system, b.invokeSystem)
+	if b.hasSystem.Load() {
+		b.drain(&b.system, b.invokeSystem)
+	}
 	if b.suspended || message == nil {
 		return
 	}
@@ -100,7 +106,9 @@ func (b *turnbox) takeTurn(message any) {
 	} else {
 		b.invokeUser(message)
 	}
-	b.drain(&b.system, b.invokeSystem) // a panic has posted the suspension
+	if b.hasSystem.Load() {
+		b.drain(&b.system, b.invokeSystem) // a panic has posted the suspension
+	}
 }
 
 // drain hands the messages of a lane to invoke, one by one, until the lane is empty or the window is suspended.
@@ -108,6 +116,9 @@ func (b *turnbox) drain(lane *[]any, invoke func(any)) {
 	for lane == &b.system || !b.suspended {
 		b.mu.Lock()
 		if len(*lane) == 0 {
+			if lane == &b.system {
+				b.hasSystem.Store(false)
+			}
 			b.mu.Unlock()
 			return
 		}
