@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -11,70 +12,65 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/komstream/komstream/internal/admin"
-	"github.com/komstream/komstream/metric"
 )
 
-// account returns a command that makes one request to the hub of --dir and prints the reply.
+// do makes one request to the hub of --dir.
+func (o *options) do(c *cobra.Command, r admin.Request) (reply admin.Reply, err error) {
+	dir, err := o.dataDir()
+	if err != nil {
+		return reply, err
+	}
+	accounts, err := admin.Open(c.Context(), dir)
+	if err != nil {
+		return reply, fmt.Errorf("%w%s", err, advice(err))
+	}
+	defer func() { err = errors.Join(err, accounts.Close()) }()
+	return accounts.Do(c.Context(), r)
+}
+
+// account returns a command that makes one request to the hub of --dir and shows the reply.
 func (o *options) account(c *cobra.Command, request func(args []string) (admin.Request, error),
-	show func(out io.Writer, args []string, reply admin.Reply) error) *cobra.Command {
+	show func(c *cobra.Command, args []string, reply admin.Reply) error) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
-		dir, err := o.dataDir()
-		if err != nil {
-			return err
-		}
 		r, err := request(args)
 		if err != nil {
 			return err
 		}
-		accounts, err := admin.Open(c.Context(), dir)
-		if err != nil {
-			return fmt.Errorf("%w%s", err, advice(err))
-		}
-		defer func() { err = errors.Join(err, accounts.Close()) }()
-		reply, err := accounts.Do(c.Context(), r)
+		reply, err := o.do(c, r)
 		if err != nil {
 			return err
 		}
-		return show(c.OutOrStdout(), args, reply)
+		return show(c, args, reply)
 	}
 	return c
 }
 
-func newUser(o *options) *cobra.Command {
-	add := o.account(&cobra.Command{Use: "add NAME", Short: "Make a user", Args: arguments("NAME")},
-		func(args []string) (admin.Request, error) {
-			return admin.Request{Op: admin.AddUser, User: args[0]}, nil
-		},
-		func(out io.Writer, args []string, _ admin.Reply) error {
-			return say(out, "added user %s; next: komstream agent add %[1]s PUBFILE", strings.ToLower(args[0]))
-		})
-	list := o.account(&cobra.Command{Use: "ls", Short: "List the users", Args: noArguments},
-		func([]string) (admin.Request, error) { return admin.Request{Op: admin.ListUsers}, nil },
-		func(out io.Writer, _ []string, reply admin.Reply) error {
-			for _, name := range reply.Users {
-				if err := say(out, "%s", name); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	return group("user", "Make and list the users of a hub", add, list)
-}
+// silent shows nothing: that it succeeded is said by the exit code.
+func silent(*cobra.Command, []string, admin.Reply) error { return nil }
 
 func newAgent(o *options) *cobra.Command {
-	add := o.account(&cobra.Command{Use: "add USER PUBFILE", Short: "Authorise a key to act for a user",
-		Args: arguments("USER", "PUBFILE")},
+	add := o.account(&cobra.Command{Use: "add USER PUBFILE", Short: "Authorise a key to act for a user, and print the agent's id",
+		Example: "  komstream --dir data agent add alice alice.pub", Args: arguments("USER", "PUBFILE")},
 		func(args []string) (admin.Request, error) {
 			key, err := publicKey(args[1])
 			return admin.Request{Op: admin.AddAgent, User: args[0], Key: key.String()}, err
 		},
-		func(out io.Writer, _ []string, reply admin.Reply) error { return say(out, "%s", reply.ID) })
-	list := o.account(&cobra.Command{Use: "ls USER", Short: "List the agents of a user", Args: arguments("USER")},
+		func(c *cobra.Command, _ []string, reply admin.Reply) error {
+			if o.json {
+				return printJSON(c.OutOrStdout(), map[string]string{"id": reply.ID})
+			}
+			return say(c.OutOrStdout(), "%s", reply.ID)
+		})
+	list := o.account(&cobra.Command{Use: "ls USER", Short: "List the agents of a user", Args: arguments("USER"),
+		Example: "  komstream --dir data agent ls alice"},
 		func(args []string) (admin.Request, error) {
 			return admin.Request{Op: admin.ListAgents, User: args[0]}, nil
 		},
-		func(out io.Writer, _ []string, reply admin.Reply) error {
-			return table(out, "AGENT\tSTATE\tADDED\tKEY", reply.Agents, func(a admin.Agent) string {
+		func(c *cobra.Command, _ []string, reply admin.Reply) error {
+			if o.json {
+				return printJSON(c.OutOrStdout(), jsonList(reply.Agents))
+			}
+			return table(c.OutOrStdout(), "AGENT\tSTATE\tADDED\tKEY", reply.Agents, func(a admin.Agent) string {
 				state := "active"
 				if !a.Active {
 					state = "suspended"
@@ -83,43 +79,59 @@ func newAgent(o *options) *cobra.Command {
 			})
 		})
 	change := func(use, short string, op admin.Op) *cobra.Command {
-		return o.account(&cobra.Command{Use: use + " AGENT", Short: short, Args: arguments("AGENT")},
-			func(args []string) (admin.Request, error) { return admin.Request{Op: op, Agent: args[0]}, nil },
-			func(io.Writer, []string, admin.Reply) error { return nil })
+		return o.account(&cobra.Command{Use: use + " AGENT", Short: short, Args: arguments("AGENT"),
+			Example: "  komstream --dir data agent " + use + " 6f1c0a52d94b4f0f8e0b6c1f7a9d3e25"},
+			func(args []string) (admin.Request, error) { return admin.Request{Op: op, Agent: args[0]}, nil }, silent)
 	}
 	return group("agent", "Authorise, suspend and remove the agents of a user", add, list,
 		change("suspend", "Deny an agent everything until it is activated", admin.SuspendAgent),
-		change("activate", "End a suspension", admin.ActivateAgent),
-		change("rm", "Remove an agent for good", admin.RemoveAgent))
+		change("activate", "End a suspension", admin.ActivateAgent), newAgentRemove(o))
 }
 
-func newShare(o *options) *cobra.Command {
-	change := func(use, short string, op admin.Op) *cobra.Command {
-		return o.account(&cobra.Command{Use: use + " OWNER:URI USER", Short: short, Args: arguments("OWNER:URI", "USER")},
-			func(args []string) (admin.Request, error) {
-				uri, err := metric.ParseURI(args[0])
-				if err == nil && uri.IsLocal() {
-					err = fmt.Errorf("%q must be OWNER:URI, alice:host for example", args[0])
-				}
-				if err != nil {
-					return admin.Request{}, usage(err)
-				}
-				return admin.Request{Op: op, User: uri.Owner(), URI: string(uri.Local()), To: args[1]}, nil
-			},
-			func(io.Writer, []string, admin.Reply) error { return nil })
+func newAgentRemove(o *options) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{Use: "rm AGENT", Short: "Remove an agent for good", Args: arguments("AGENT"),
+		Long:    "Remove an agent with its logins and subscriptions. Its key can be authorised again, as another agent.",
+		Example: "  komstream --dir data agent rm 6f1c0a52d94b4f0f8e0b6c1f7a9d3e25 --yes"}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := confirm(c, yes, false, "remove agent %s?", args[0]); err != nil {
+			return err
+		}
+		_, err := o.do(c, admin.Request{Op: admin.RemoveAgent, Agent: args[0]})
+		return err
 	}
-	list := o.account(&cobra.Command{Use: "ls USER", Short: "List what a user shares and was given", Args: arguments("USER")},
-		func(args []string) (admin.Request, error) {
-			return admin.Request{Op: admin.ListShares, User: args[0]}, nil
-		},
-		func(out io.Writer, _ []string, reply admin.Reply) error {
-			return table(out, "METRICS\tREADER", reply.Shares, func(s admin.Share) string {
-				return s.Owner + ":" + s.URI + "\t" + s.To
-			})
-		})
-	return group("share", "Give other users read access to a subtree, and take it back",
-		change("add", "Let a user read a metric and all below it", admin.AddShare),
-		change("rm", "Withdraw a share", admin.RemoveShare), list)
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+// errNotConfirmed ends a command whose question was not answered with yes.
+var errNotConfirmed = errors.New("nothing was done: the answer was not yes")
+
+// confirm asks on a terminal whether to go on. Without one it goes on, but not where must says that what is lost is lost
+// for good.
+func confirm(c *cobra.Command, yes, must bool, question string, args ...any) error {
+	if yes {
+		return nil
+	}
+	in, ok := terminal(c.InOrStdin())
+	if !ok {
+		if must {
+			return usage(fmt.Errorf("%s There is no terminal to ask on: add --yes", fmt.Sprintf(question, args...)))
+		}
+		return nil
+	}
+	if _, err := fmt.Fprintf(c.ErrOrStderr(), question+" [y/N] ", args...); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errNotConfirmed
 }
 
 func say(out io.Writer, format string, args ...any) error {
