@@ -16,14 +16,14 @@ import (
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
-	quick, json bool
-	profiles    string
+	quick    bool
+	profiles string
 }
 
 // benchProcess is the hidden command that bench runs in other processes.
 const benchProcess = "bench-process"
 
-func newBench() *cobra.Command {
+func newBench(o *options) *cobra.Command {
 	var f benchFlags
 	c := &cobra.Command{
 		Use:   "bench [workload…]",
@@ -36,7 +36,8 @@ func newBench() *cobra.Command {
 			"Workloads: " + strings.Join(bench.Names(), " ") + ". Default: all of them.\n" +
 			"Windows that maintain their statistics are not in the library yet, and so there is no mean-incremental and no\n" +
 			"describe-incremental.\n\n" +
-			"Every run of an impulse is checked; wrong must be 0. The command fails when it is not.",
+			"Every run of an impulse is checked; wrong must be 0. The command fails when it is not. --json prints one object for\n" +
+			"each workload instead of the table.",
 		Example: "  komstream bench --quick\n  komstream bench join fanout --json\n  komstream bench join --profile .",
 		Args: func(c *cobra.Command, args []string) error {
 			for _, name := range args {
@@ -46,10 +47,9 @@ func newBench() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return runBench(c, f, args) },
+		RunE: func(c *cobra.Command, args []string) error { return runBench(c, o.json, f, args) },
 	}
 	c.Flags().BoolVar(&f.quick, "quick", false, "fewer and shorter rounds: all workloads in two minutes instead of ten")
-	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each workload, and no table")
 	c.Flags().StringVar(&f.profiles, "profile", "", "directory for a profile of the processors for each workload")
 	return c
 }
@@ -66,7 +66,7 @@ func newBenchProcess() *cobra.Command {
 	}
 }
 
-func runBench(c *cobra.Command, f benchFlags, workloads []string) error {
+func runBench(c *cobra.Command, asJSON bool, f benchFlags, workloads []string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot tell where this program is: %w", err)
@@ -78,12 +78,12 @@ func runBench(c *cobra.Command, f benchFlags, workloads []string) error {
 		Workloads: workloads, Quick: f.quick, Profiles: f.profiles, Command: []string{self, benchProcess},
 		Progress: func(line string) { _ = say(c.ErrOrStderr(), "%s", line) },
 	}
-	if f.json {
+	if asJSON {
 		encoder := json.NewEncoder(c.OutOrStdout())
 		config.Each = func(r bench.Result) error { return encoder.Encode(r) }
 	}
 	results, err := bench.Run(c.Context(), config)
-	if !f.json {
+	if !asJSON {
 		err = errors.Join(err, bench.WriteTable(c.OutOrStdout(), results))
 	}
 	if err != nil {

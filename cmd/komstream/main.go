@@ -98,7 +98,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.AddCommand(
 		newDemo(&o), newHub(&o), newKeys(), newUser(&o), newAgent(&o), newShare(&o), newVersion(&o),
-		newLogin(&o), newContext(&o), newSend(&o), newGet(&o), newWatch(&o), newExitCodes(),
+		newLogin(&o), newContext(&o), newSend(&o), newGet(&o), newWatch(&o), newBench(&o), newBenchProcess(), newExitCodes(),
 	)
 	return root
 }
