@@ -464,7 +464,7 @@ func (w *storeWorld) perform(u *impulse.Update) error {
 		return nil
 	}
 	for f := range w.steps {
-		if err := f(u); err == errCommit {
+		if err := f(u); errors.Is(err, errCommit) {
 			return nil
 		} else if err != nil {
 			return err

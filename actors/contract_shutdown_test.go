@@ -145,7 +145,7 @@ func TestCloseIsSafeTwiceAndAtOnce(t *testing.T) {
 			t.Error("Close: nil, want an error about the sample that was not delivered")
 		}
 		for _, err := range append(errs, p.Close(), p.Wait(t.Context())) {
-			if err != errs[0] {
+			if err != errs[0] { //nolint:errorlint // the very same error
 				t.Errorf("calls of Close returned %v and %v", errs[0], err)
 			}
 		}

@@ -67,7 +67,6 @@ type Session struct {
 // counts are figures that goroutines of several actors add to.
 type counts struct {
 	messages, updates, unknown, malformed, connects, restarts, synced atomic.Uint64
-	running                                                           atomic.Int64
 }
 
 // expireEvery is how often retention is applied to windows that nothing is appended to.

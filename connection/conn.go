@@ -112,7 +112,7 @@ func (c *Conn) Stats() ConnStats {
 
 // Close drops a connection on which Run is not called. The error is always nil.
 func (c *Conn) Close() error {
-	c.ws.Close()
+	_ = c.ws.Close()
 	return nil
 }
 
@@ -129,7 +129,7 @@ func (c *Conn) Run(ctx context.Context, handler Handler, sources ...Source) (err
 	go func() { writeDone <- c.write(ctx, readDone, sources) }()
 	defer func() { // deferred, so that a handler's panic leaves nothing behind
 		close(readDone)
-		c.ws.Close()
+		_ = c.ws.Close()
 		writeErr := <-writeDone
 		for _, s := range sources {
 			s.Detach()
@@ -284,7 +284,7 @@ func (c *Conn) write(ctx context.Context, readDone <-chan struct{}, sources []So
 	select {
 	case <-readDone:
 	case <-timer.C:
-		c.ws.Close()
+		_ = c.ws.Close()
 	}
 	return err
 }

@@ -84,10 +84,10 @@ func Dial(ctx context.Context, config DialConfig) (*Conn, error) {
 	if config.Dial == nil {
 		dialer.Proxy = http.ProxyFromEnvironment
 	}
-	ws, response, err := dialer.DialContext(ctx, address, header)
+	ws, response, err := dialer.DialContext(ctx, address, header) //nolint:bodyclose // the library has read and closed it
 	if cause := guard.release(); cause != nil {
 		if ws != nil {
-			ws.Close()
+			_ = ws.Close()
 		}
 		return nil, &DialError{Reason: lateHandshake, Err: cause}
 	}
@@ -158,7 +158,7 @@ func (g *dialGuard) open(ctx context.Context, network, address string) (net.Conn
 	conn, err := dial(ctx, network, address)
 	if err == nil {
 		g.ctx = ctx
-		g.stop = context.AfterFunc(ctx, func() { conn.Close() })
+		g.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	}
 	return conn, err
 }

@@ -25,7 +25,9 @@ func TestDialErrorsSayWhatCame(t *testing.T) {
 		denied  bool
 	}{
 		{"page", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>")) }, `"200 OK" is no websocket handshake`, false},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example/", 302) }, `redirects to "https://evil.example/"`, false},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example/", http.StatusFound)
+		}, `redirects to "https://evil.example/"`, false},
 		{"forbidden", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, "403 Forbidden", true},
 		{"bad gateway", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(502) }, "502 Bad Gateway", false},
 		{"cut", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "no connection", false},

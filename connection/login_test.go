@@ -66,7 +66,7 @@ func base64Text(text string) (b []byte, err error) {
 }
 
 // loginAt logs in at a handler that is served over a pipe.
-func loginAt(t *testing.T, ctx context.Context, handler http.Handler, change func(*LoginConfig)) (cookie Cookie, err error) {
+func loginAt(ctx context.Context, t *testing.T, handler http.Handler, change func(*LoginConfig)) (cookie Cookie, err error) {
 	t.Helper()
 	l := pipe.Listen("hub")
 	server := &http.Server{Handler: handler}
@@ -83,7 +83,7 @@ func loginAt(t *testing.T, ctx context.Context, handler http.Handler, change fun
 func TestLoginProvesTheKeyAndReturnsTheCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := &loginHub{user: "alice", key: goldenKey(t).Public()}
-		cookie, err := loginAt(t, t.Context(), hub, nil)
+		cookie, err := loginAt(t.Context(), t, hub, nil)
 		if err != nil || cookie != NewCookie("the-session") || hub.calls != 2 {
 			t.Errorf("cookie %#v, %v after %d calls", cookie.pair, err, hub.calls)
 		}
@@ -102,7 +102,7 @@ func TestLoginRefusals(t *testing.T) {
 		{"unknown key", &loginHub{user: "alice"}, 403, 3703, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			_, err := loginAt(t, t.Context(), c.hub, nil)
+			_, err := loginAt(t.Context(), t, c.hub, nil)
 			var e *LoginError
 			if !errors.As(err, &e) || e.Step != 1 || e.Status != c.status || e.Code != c.code || errors.Is(err, ErrAccessDenied) != c.denied {
 				t.Errorf("%s: %v", c.name, err)
@@ -167,7 +167,7 @@ func TestLoginErrorsSayWhatCame(t *testing.T) {
 		{"not found", secondStep(404, "Content-Type: text/plain", "no"), 2, "HTTP 404: Not Found", false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			cookie, err := loginAt(t, t.Context(), c.handler, nil)
+			cookie, err := loginAt(t.Context(), t, c.handler, nil)
 			var e *LoginError
 			if !errors.As(err, &e) || e.Step != c.step || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrAccessDenied) != c.denied {
 				t.Errorf("%s: error %v, want one of step %d with %q", c.name, err, c.step, c.want)
@@ -188,11 +188,11 @@ func TestLoginEndsWithItsContextAndItsTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := loginAt(t, ctx, silent, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+		if _, err := loginAt(ctx, t, silent, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		start = time.Now()
-		if _, err := loginAt(t, t.Context(), silent, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != DefaultLoginTimeout {
+		if _, err := loginAt(t.Context(), t, silent, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != DefaultLoginTimeout {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})

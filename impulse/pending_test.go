@@ -195,7 +195,7 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 
 func TestBreakerDefaults(t *testing.T) {
 	p := NewPending(Impulse{})
-	now, pause := epoch, time.Second
+	now := epoch
 	var change BreakerChange
 	for range 5 {
 		push(p, 1)
@@ -203,7 +203,8 @@ func TestBreakerDefaults(t *testing.T) {
 		change = p.Done(now, true)
 	}
 	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		if pause = want * time.Second; change.To != BreakerOpen || change.Pause != pause {
+		pause := want * time.Second
+		if change.To != BreakerOpen || change.Pause != pause {
 			t.Fatalf("got %+v, want a pause of %v", change, pause)
 		}
 		push(p, 1)

@@ -8,7 +8,7 @@ import (
 	"github.com/komstream/komstream/metric"
 )
 
-// seconds returns a view of numbers at the seconds 1, 2, 3, …
+// seconds returns a view of numbers at the seconds 1, 2, 3 and so on.
 func seconds(x ...float64) View {
 	w := New(Config{Past: Past{Delta: time.Hour}})
 	for i, f := range x {

@@ -219,7 +219,6 @@ func TestDropOldestFreesMemoryAndLeavesOne(t *testing.T) {
 		if freed < 5000 || freed > 10_000 || budget.Used() != before-freed {
 			t.Errorf("freed %d of 5000 bytes, the budget says %d", freed, before-budget.Used())
 		}
-		before = budget.Used()
 		if last, _ := w.View().Last(); w.View().Len() == 1000 || last.Time != at(999) {
 			t.Errorf("%d samples are left, the last is %v", w.View().Len(), last)
 		}

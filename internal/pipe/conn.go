@@ -90,7 +90,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // wrap gives an error the form that users of sockets look for: a [net.OpError], but for io.EOF.
 func (c *Conn) wrap(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return &net.OpError{Op: op, Net: "pipe", Source: c.local, Addr: c.remote, Err: err}

@@ -116,12 +116,31 @@ func (h *handle) failure() error {
 // closeTime bounds how long a failed handle is waited for. One that does not close is left to itself.
 const closeTime = 2 * time.Second
 
+// await waits for something that writes. On a full disk the database may wait for room, for as long as it takes: then
+// the handle is given up, so that whoever waits for it gets an answer.
+func (h *handle) await(done <-chan error, room func() error) error {
+	look := time.NewTicker(checkEvery)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-h.failed:
+			return h.err
+		case <-look.C:
+			if low := room(); low != nil {
+				h.fail(low)
+			}
+		}
+	}
+}
+
 // close closes the handle, after writing what is in memory to tables, so that the next opening has no log to replay.
-func (h *handle) close() error {
+func (h *handle) close(room func() error) error {
 	if h.failure() == nil {
-		err := h.guard(h.db.Flush)
+		err := h.await(h.start(h.db.Flush), room)
 		if h.failure() == nil {
-			return errors.Join(err, h.guard(h.db.Close))
+			return oneLine(err, h.await(h.start(h.db.Close), room))
 		}
 	}
 	timer := time.NewTimer(closeTime)

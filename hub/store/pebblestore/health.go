@@ -110,5 +110,5 @@ func (s *Store) reopen() {
 	failed := s.handle
 	s.handle = fresh
 	log.Info("pebblestore: the database takes writes again")
-	_ = failed.close() // says in the log what there is to say
+	_ = failed.close(s.room) // says in the log what there is to say
 }

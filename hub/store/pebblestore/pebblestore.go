@@ -1,5 +1,3 @@
-// Package pebblestore is a [store.Store] in one directory, on the embedded database Pebble. Commits that overlap
-// share one write to the disk, and none returns before it.
 package pebblestore
 
 import (
@@ -109,7 +107,7 @@ func openLocked(c Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (s *Store
 		err = writeFormatFile(c.Dir, fs)
 	}
 	if err != nil {
-		err = oneLine(fmt.Errorf("pebblestore: %s: %w", c.Dir, err), s.handle.close())
+		err = oneLine(fmt.Errorf("pebblestore: %s: %w", c.Dir, err), s.handle.close(s.room))
 		s.cache.Unref()
 		return nil, err
 	}
@@ -156,30 +154,11 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 	if err := fill(batch, b); err != nil {
 		return fmt.Errorf("pebblestore: commit: %w: %w", store.ErrUnavailable, err)
 	}
-	return s.await(s.handle.start(func() error { return errors.Join(batch.Commit(pebble.Sync), batch.Close()) }))
-}
-
-// await waits for a commit. On a full disk the database may wait for room, for as long as it takes: then the handle is
-// given up, so that whoever writes gets an answer.
-func (s *Store) await(done <-chan error) error {
-	look := time.NewTimer(checkEvery)
-	defer look.Stop()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				err = fmt.Errorf("pebblestore: commit: %w: %w", store.ErrUnavailable, err)
-			}
-			return err
-		case <-s.handle.failed:
-			return s.handle.err
-		case <-look.C:
-			if low := s.room(); low != nil {
-				s.handle.fail(low)
-			}
-			look.Reset(checkEvery)
-		}
+	done := s.handle.start(func() error { return oneLine(batch.Commit(pebble.Sync), batch.Close()) })
+	if err := s.handle.await(done, s.room); err != nil {
+		return fmt.Errorf("pebblestore: commit: %w: %w", store.ErrUnavailable, err)
 	}
+	return nil
 }
 
 // fill translates a batch. Errors of the calls that only append to memory are the same for all: the last is enough.
@@ -375,7 +354,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	err := s.handle.close()
+	err := s.handle.close(s.room)
 	s.cache.Unref()
 	return oneLine(err, s.lock.Close())
 }

@@ -1,4 +1,3 @@
-// Package storetest is the suite that every [store.Store] passes.
 package storetest
 
 import (
