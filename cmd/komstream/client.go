@@ -34,7 +34,7 @@ func (o *options) asClient(c *cobra.Command) *cobra.Command {
 	f.StringVar(&o.client.where.Hub, "hub", "", "URL of the hub (KOMSTREAM_HUB)")
 	f.StringVar(&o.client.where.User, "user", "", "name of the user (KOMSTREAM_USER)")
 	f.StringVar(&o.client.where.Key, "key", "", "file of the agent's private key (KOMSTREAM_KEY)")
-	f.StringVar(&o.client.context, "context", "", "named context, of `komstream login` (KOMSTREAM_CONTEXT)")
+	f.StringVar(&o.client.context, "context", "", "named context, as komstream login stores it (KOMSTREAM_CONTEXT)")
 	f.DurationVar(&o.client.timeout, "timeout", defaultTimeout, "how long to wait for the hub")
 	// The only error is that of a flag which does not exist.
 	_ = c.RegisterFlagCompletionFunc("context", completeContexts)

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/komstream/komstream/connection"
 )
 
-func newKeys() *cobra.Command {
+func newKeys(o *options) *cobra.Command {
 	var out string
 	create := &cobra.Command{
 		Use:   "new",
@@ -33,7 +35,11 @@ func newKeys() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return say(c.OutOrStdout(), "%s", key.Public())
+			if err := say(c.ErrOrStderr(), "wrote %s and %s; next, on the hub's machine: komstream --dir DIR agent add USER %[2]s",
+				out, publicFile(out)); err != nil {
+				return err
+			}
+			return printKey(c, o, key.Public())
 		},
 	}
 	create.Flags().StringVar(&out, "out", "key.priv", "file of the private key")
@@ -47,13 +53,31 @@ func newKeys() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := say(c.OutOrStdout(), "%s", public); err != nil {
+			if err := printKey(c, o, public); err != nil || o.json {
 				return err
 			}
 			return say(c.ErrOrStderr(), "%d bits, %s", public.Bits(), public.Fingerprint())
 		},
 	}
 	return group("keys", "Make and show the keys of agents", create, show)
+}
+
+// publicFile returns where the public half of a key in a file lies.
+func publicFile(private string) string {
+	public := strings.TrimSuffix(private, filepath.Ext(private)) + ".pub"
+	if public == private {
+		public += ".pub"
+	}
+	return public
+}
+
+func printKey(c *cobra.Command, o *options, public connection.PublicKey) error {
+	if o.json {
+		return printJSON(c.OutOrStdout(), map[string]any{
+			"key": public.String(), "bits": public.Bits(), "fingerprint": public.Fingerprint(),
+		})
+	}
+	return say(c.OutOrStdout(), "%s", public)
 }
 
 // publicKey reads the public key that a file holds, or that belongs to the private key which it holds.

@@ -26,6 +26,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -76,13 +77,18 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "komstream",
 		Short: "Streams of metrics, and functions that run on them",
-		Long: "komstream serves a hub, administers it, and shows what it does on the metrics of this machine.\n\n" +
+		Long: "komstream serves a hub and administers it, sends, reads and watches metrics, and shows what it does on the metrics of\n" +
+			"this machine. What administers needs --dir. What works as an agent takes hub, user and key from flags, a context that\n" +
+			"--context names, the environment, or the current context, in this order.\n\n" +
 			exitCodes,
 		Example: "  komstream demo\n" +
 			"  komstream keys new --out alice.priv\n" +
 			"  komstream --dir data user add alice\n" +
 			"  komstream --dir data agent add alice alice.pub\n" +
-			"  komstream hub --dir data --listen 127.0.0.1:7650",
+			"  komstream hub --dir data --listen 127.0.0.1:7650\n" +
+			"  komstream login --hub http://127.0.0.1:7650 --user alice --key alice.priv\n" +
+			"  komstream send cpu 12.5\n" +
+			"  komstream get cpu",
 		SilenceErrors: true, // main prints them, in one line
 		SilenceUsage:  true,
 		Args:          noArguments,
@@ -90,15 +96,15 @@ func newRoot() *cobra.Command {
 			return c.Help()
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w: see %s --help", err, c.CommandPath()))
 	})
 	root.PersistentFlags().StringVar(&o.dir, "dir", "", "data directory of the hub, to administer it")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.AddCommand(
-		newDemo(&o), newHub(&o), newKeys(), newUser(&o), newAgent(&o), newShare(&o), newVersion(&o),
-		newLogin(&o), newContext(&o), newSend(&o), newGet(&o), newWatch(&o), newBench(&o), newBenchProcess(), newExitCodes(),
+		newDemo(&o), newHub(&o), newUser(&o), newAgent(&o), newShare(&o),
+		newKeys(&o), newLogin(&o), newContext(&o), newSend(&o), newGet(&o), newWatch(&o), newList(&o), newRemove(&o),
+		newBench(&o), newBenchProcess(), newVersion(&o), newExitCodes(),
 	)
 	return root
 }
