@@ -73,11 +73,12 @@ func (l lap) cost(side string) float64 {
 	return float64(f.CPU.Nanoseconds()) / float64(f.Updates)
 }
 
-// even reports whether all sides have made as many reads for a message, within a tenth.
+// even reports whether the sides have made as many reads for a message, within a tenth. Naive is not asked: the small
+// buffer that it reads with is one of its faults.
 func (l lap) even() bool {
 	base := l[sideRaw].reads()
-	for _, f := range l {
-		if f.reads() > 1.1*base || f.reads() < 0.9*base {
+	for name, f := range l {
+		if name != sideNaive && (f.reads() > 1.1*base || f.reads() < 0.9*base) {
 			return false
 		}
 	}

@@ -24,6 +24,7 @@ type stub struct {
 	w        *Workload
 	filled   time.Time
 	rows     []byte // the rows of every page, encoded
+	serve    func(c *stubConn)
 	listener net.Listener
 	server   *http.Server
 
@@ -33,8 +34,9 @@ type stub struct {
 
 // stubConn is one agent's socket.
 type stubConn struct {
-	ws *websocket.Conn
-	mu sync.Mutex // for whole frames
+	ws   *websocket.Conn
+	user string
+	mu   sync.Mutex // for whole frames
 }
 
 // startStub listens on a free port of this machine.
@@ -45,6 +47,7 @@ func startStub(ctx context.Context, w *Workload, filled time.Time) (*stub, error
 		return nil, err
 	}
 	s := &stub{w: w, filled: filled, rows: encodeRows(w, filled), listener: l, conns: map[string]*stubConn{}}
+	s.serve = s.answer
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("/", s.socket)
@@ -114,16 +117,16 @@ func (s *stub) socket(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
-	c := &stubConn{ws: ws}
+	c := &stubConn{ws: ws, user: cookie.Value}
 	s.mu.Lock()
 	s.conns[cookie.Value] = c
 	s.mu.Unlock()
+	defer ws.Close()
 	s.serve(c)
 }
 
-// serve answers an agent's requests until its socket ends.
-func (s *stub) serve(c *stubConn) {
-	defer c.ws.Close()
+// answer answers an agent's requests until its socket ends.
+func (s *stub) answer(c *stubConn) {
 	var d wire.Decoder
 	var out, body []byte
 	seqs := wire.NewSeqSource(time.Now)
