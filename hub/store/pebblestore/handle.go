@@ -22,8 +22,9 @@ import (
 // goroutine is ended, the handle has failed, and its files are shut against it, so that nothing of it that still runs
 // harms the handle that takes its place.
 type handle struct {
-	db  *pebble.DB
-	log *zap.Logger
+	db       *pebble.DB
+	log      *zap.Logger
+	readOnly bool
 
 	shut   atomic.Bool // its files take no more changes from it
 	failed chan struct{}
@@ -43,7 +44,7 @@ func (locked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // openHandle opens the database in the store's directory.
 func openHandle(c Config, fs vfs.FS, cache *pebble.Cache, readOnly bool) (*handle, error) {
-	h := &handle{log: c.Logger, failed: make(chan struct{})}
+	h := &handle{log: c.Logger, readOnly: readOnly, failed: make(chan struct{})}
 	gated := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if h.shut.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose {
 			return errShut
@@ -137,6 +138,9 @@ func (h *handle) await(done <-chan error, room func() error) error {
 
 // close closes the handle, after writing what is in memory to tables, so that the next opening has no log to replay.
 func (h *handle) close(room func() error) error {
+	if h.readOnly {
+		return h.guard(h.db.Close)
+	}
 	if h.failure() == nil {
 		err := h.await(h.start(h.db.Flush), room)
 		if h.failure() == nil {

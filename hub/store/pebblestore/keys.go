@@ -39,10 +39,14 @@ func sampleTime(key []byte) metric.TimeUUID {
 	return metric.TimeUUIDFromOrder(ticks, binary.BigEndian.Uint64(key[17:]))
 }
 
+func sampleSeries(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
+
 func appendArrivalKey(b []byte, owner, position uint64) []byte {
 	b = binary.BigEndian.AppendUint64(append(b, prefixArrival), owner)
 	return binary.BigEndian.AppendUint64(b, position)
 }
+
+func arrivalOwner(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
 
 func arrivalPosition(key []byte) uint64 { return binary.BigEndian.Uint64(key[9:]) }
 

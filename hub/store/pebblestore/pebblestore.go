@@ -232,7 +232,7 @@ func (s *Store) iterate(low, high []byte, backwards bool, visit func(key, value 
 }
 
 func unavailable(err error) error {
-	return fmt.Errorf("pebblestore: read: %w: %w", store.ErrUnavailable, err)
+	return oneLine(fmt.Errorf("pebblestore: read: %w: %w", store.ErrUnavailable, err))
 }
 
 // Records implements [store.Store].
