@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -16,17 +17,12 @@ type eventQueue struct {
 	log *zap.Logger
 
 	mu      sync.Mutex
-	waiting []func() // guarded by mu
-	running bool     // guarded by mu
-	dropped uint64   // guarded by mu
-	idle    sync.Cond
+	waiting []func()      // guarded by mu
+	running chan struct{} // guarded by mu: nil while nothing is handed over, closed when all is
+	dropped uint64        // guarded by mu
 }
 
-func newEventQueue(log *zap.Logger) *eventQueue {
-	q := &eventQueue{log: log}
-	q.idle.L = &q.mu
-	return q
-}
+func newEventQueue(log *zap.Logger) *eventQueue { return &eventQueue{log: log} }
 
 // post logs an event and queues its callback. It never blocks and may be called with any lock held that callbacks
 // do not take.
@@ -44,8 +40,8 @@ func post[E fmt.Stringer](q *eventQueue, level zapcore.Level, callback func(E), 
 		return
 	}
 	q.waiting = append(q.waiting, func() { callback(event) })
-	if !q.running {
-		q.running = true
+	if q.running == nil {
+		q.running = make(chan struct{})
 		go q.run()
 	}
 }
@@ -62,8 +58,8 @@ func (q *eventQueue) run() {
 		}
 		q.mu.Lock()
 	}
-	q.running = false
-	q.idle.Broadcast()
+	close(q.running)
+	q.running = nil
 }
 
 // call keeps a panic of the user's callback from ending the process.
@@ -76,12 +72,18 @@ func (q *eventQueue) call(callback func()) {
 	callback()
 }
 
-// flush waits until every event posted before has been handed over.
-func (q *eventQueue) flush() {
+// flush waits until every event posted before has been handed over, or ctx ends: a callback may take its time, or be
+// the one that closes the session.
+func (q *eventQueue) flush(ctx context.Context) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.running {
-		q.idle.Wait()
+	running := q.running
+	q.mu.Unlock()
+	if running == nil {
+		return
+	}
+	select {
+	case <-running:
+	case <-ctx.Done():
 	}
 }
 

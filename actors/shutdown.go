@@ -67,7 +67,7 @@ func (s *Session) shutdown(ctx context.Context) error {
 		s.pool.gone.Wait()
 	}
 	s.setState(StateChange{To: StateClosed})
-	s.events.flush()
+	s.events.flush(ctx)
 	return s.shutdownError(ctx, flushErr, undelivered, running)
 }
 
