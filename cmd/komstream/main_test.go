@@ -33,6 +33,7 @@ func TestCommands(t *testing.T) {
 			e.Defer(func() { os.RemoveAll(dir) })
 			e.Setenv("DATA", filepath.Join(dir, "data"))
 			e.Setenv("TMPDIR", dir)
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
 			for n, name := range []string{"one", "two"} {
 				if err := writeKey(e.WorkDir, name, n); err != nil {
 					return err
