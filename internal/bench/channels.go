@@ -124,7 +124,7 @@ func (s *channels) impulse(i int, inbox <-chan note) {
 		k := int64(n.rows[n.row].value)
 		r.begun(k)
 		r.wrong.Add(t.watch.run(k, s.rings[n.rows[n.row].id].last()))
-		switch s.w.job {
+		switch s.w.Job {
 		case jobOthers:
 			for j := 1; j <= 3; j++ {
 				group := int((k + int64(j*s.w.groups()/4)) % int64(s.w.groups()))
@@ -133,7 +133,7 @@ func (s *channels) impulse(i int, inbox <-chan note) {
 		case jobMean, jobDescribe:
 			for _, row := range n.rows[n.row:] {
 				if first <= row.id && row.id < end {
-					s.rings[row.id].compute(s.w.job)
+					s.rings[row.id].compute(s.w.Job)
 				}
 			}
 		}

@@ -43,17 +43,17 @@ func (s *full) function(i int) impulse.Func {
 		k := int64(u.TimeUUID().Ticks() - s.base)
 		r.begun(k)
 		uri := own
-		if s.w.job == jobOthers {
+		if s.w.Job == jobOthers {
 			uri = s.uris[int(k%int64(s.w.groups()))*s.w.Batch]
 		}
 		s.judge(r, t.watch.run(k, last(u.View(uri))))
 		switch {
 		case r.All:
 			s.every(r, u, k)
-		case s.w.job == jobMean || s.w.job == jobDescribe:
+		case s.w.Job == jobMean || s.w.Job == jobDescribe:
 			s.compute(r, u)
 		}
-		if s.w.job == jobOthers {
+		if s.w.Job == jobOthers {
 			s.others(r, u, k)
 		}
 		t.ran(r)
@@ -87,7 +87,7 @@ func (s *full) compute(r *round, u *impulse.Update) {
 // result computes, and returns 1 when what comes out cannot be right.
 func (s *full) result(view window.View, from, to time.Time) int64 {
 	past := view.Between(from, to)
-	if s.w.job == jobMean {
+	if s.w.Job == jobMean {
 		if mean := past.Mean(); mean != mean || past.Len() < s.w.Samples {
 			return 1
 		}

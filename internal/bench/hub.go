@@ -28,10 +28,10 @@ type hubLoad struct {
 	Rows   int
 }
 
-func hubLoadOf(name string, quick bool) hubLoad {
+func hubLoadOf(name string, c *Config) hubLoad {
 	l := hubLoad{Workload: name}
 	scale := 4
-	if quick {
+	if c.Quick {
 		scale = 1
 	}
 	switch name {
@@ -41,6 +41,9 @@ func hubLoadOf(name string, quick bool) hubLoad {
 		l.Writers, l.Metrics, l.Batch, l.Window, l.Subscribers, l.Frames = 1, 1, 1, 10, 250*scale, 200
 	case reading:
 		l.Writers, l.Metrics, l.Batch, l.Window, l.Frames, l.Rows = 1, 10, 10, 64, 100*scale, history
+	}
+	if c.small {
+		l.Writers, l.Metrics, l.Subscribers, l.Frames = min(l.Writers, 2), min(l.Metrics, 20), min(l.Subscribers, 3), 20
 	}
 	return l
 }
@@ -93,7 +96,7 @@ type hubStage struct {
 }
 
 func openHubStage(ctx context.Context, c *Config, w Workload, side, dir, key string) (s *hubStage, err error) {
-	s = &hubStage{load: hubLoadOf(w.Name, c.Quick)}
+	s = &hubStage{load: hubLoadOf(w.Name, c)}
 	defer func() {
 		if err != nil {
 			s.close()

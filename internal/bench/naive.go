@@ -120,7 +120,7 @@ func (s *naive) impulse(i int, frame *naiveFrame, values []float64, from int) {
 	// Goroutines overtake each other; the watch must not be torn, so it is looked at under the mutex.
 	r.wrong.Add(t.watch.run(k, s.last(frame.Payload.URIs[from].URI)))
 	s.mu.Unlock()
-	switch s.w.job {
+	switch s.w.Job {
 	case jobOthers:
 		for j := 1; j <= 3; j++ {
 			group := int((k + int64(j*s.w.groups()/4)) % int64(s.w.groups()))
@@ -149,7 +149,7 @@ func (s *naive) compute(uri string) float64 {
 		values = append(values, p.value)
 	}
 	s.mu.Unlock()
-	if s.w.job == jobMean {
+	if s.w.Job == jobMean {
 		return sum(values) / float64(len(values))
 	}
 	return describe(values)

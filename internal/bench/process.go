@@ -79,24 +79,16 @@ func (p *worker) close() {
 func (p *worker) follow(ctx context.Context, o *order) (a answer, err error) {
 	switch {
 	case o.Stub != nil:
-		w, err := find(o.Stub.Workload, o.Stub.Quick)
-		if err != nil {
-			return a, err
-		}
-		if p.stub, err = startStub(ctx, &w, o.Stub.Filled); err != nil {
+		if p.stub, err = startStub(ctx, &o.Stub.Workload, o.Stub.Filled); err != nil {
 			return a, err
 		}
 		a.Address = p.stub.listener.Addr().String()
 	case o.Open != nil:
-		w, err := find(o.Open.Workload, o.Open.Quick)
-		if err != nil {
-			return a, err
-		}
-		if p.side, p.common, err = newSide(o.Open.Side, &w); err != nil {
+		if p.side, p.common, err = newSide(o.Open.Side, &o.Open.Workload); err != nil {
 			return a, err
 		}
 		// From here on, since what waits for a message now has asked for more: the first round is none that counts.
-		defer p.common.line.limit.Store(int64(readFrames * frameLength(&w)))
+		defer p.common.line.limit.Store(int64(readFrames * frameLength(&o.Open.Workload)))
 		return a, p.side.open(ctx, *o.Open)
 	case o.Feed != nil && p.stub != nil:
 		return a, p.stub.feed(ctx, o.To, *o.Feed)

@@ -26,6 +26,8 @@ type Config struct {
 	Profiles string
 	// Progress is told what happens, a line each. May be nil.
 	Progress func(line string)
+	// small makes everything as small as a test needs it.
+	small bool
 	// Each is given every result when it is there. May be nil.
 	Each func(Result) error
 }
@@ -80,7 +82,10 @@ func Run(ctx context.Context, c Config) ([]Result, error) {
 
 // rounds is how many rounds count.
 func (c *Config) rounds() int {
-	if c.Quick {
+	switch {
+	case c.small:
+		return 1
+	case c.Quick:
 		return 3
 	}
 	return 7
@@ -88,7 +93,10 @@ func (c *Config) rounds() int {
 
 // latencyTime is how long delays are measured.
 func (c *Config) latencyTime() time.Duration {
-	if c.Quick {
+	switch {
+	case c.small:
+		return 50 * time.Millisecond
+	case c.Quick:
 		return time.Second
 	}
 	return 5 * time.Second
@@ -119,7 +127,7 @@ func openStage(ctx context.Context, c *Config, w Workload, key string) (s *stage
 			s.close()
 		}
 	}()
-	o := opening{Workload: w.Name, Quick: c.Quick, Filled: time.Now(), Key: key}
+	o := opening{Workload: w, Filled: time.Now(), Key: key}
 	if s.stub, err = start(ctx, c.Command, "stub"); err != nil {
 		return s, err
 	}

@@ -34,8 +34,7 @@ var sides = []string{sideRaw, sideFull, sideChannels, sideNaive}
 
 // opening is what a side is told.
 type opening struct {
-	Workload string
-	Quick    bool
+	Workload Workload
 	Side     string
 	Address  string // of the stub
 	Filled   time.Time

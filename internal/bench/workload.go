@@ -38,7 +38,9 @@ type Workload struct {
 	// Channels is how many times less than the peer channels it is to cost.
 	Channels float64
 
-	job job
+	// Job is what the functions do.
+	Job job
+
 	hub bool
 }
 
@@ -55,10 +57,10 @@ func Workloads(quick bool) []Workload {
 			ExecTarget: 60, ExecStretch: 30, Channels: 2},
 		{Name: "single", URIs: 1000, Batch: 1, Impulses: 1000, On: 1, Frames: 100_000, Target: 3.2, Stretch: 2.5},
 		{Name: "big", URIs: 1000, Batch: 100, Impulses: 10, On: 100, Frames: 2000, Target: 1.6, Stretch: 1.45},
-		{Name: "partial", URIs: 1000, Batch: 10, Impulses: 100, On: 1000, Frames: 1000, Rate: 200, job: jobOthers,
+		{Name: "partial", URIs: 1000, Batch: 10, Impulses: 100, On: 1000, Frames: 1000, Rate: 200, Job: jobOthers,
 			ExecTarget: 2000, ExecStretch: 1000},
-		{Name: "mean", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 5000, job: jobMean},
-		{Name: "describe", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 500, Rate: 500, job: jobDescribe},
+		{Name: "mean", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 5000, Job: jobMean},
+		{Name: "describe", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 500, Rate: 500, Job: jobDescribe},
 		{Name: "ingest", hub: true},
 		{Name: "fan-out", hub: true},
 		{Name: "history", hub: true},
@@ -68,8 +70,8 @@ func Workloads(quick bool) []Workload {
 		if w.Samples = history; quick && w.URIs > 1000 {
 			w.Samples = history / 6
 		}
-		if w.job == "" {
-			w.job = jobTouch
+		if w.Job == "" {
+			w.Job = jobTouch
 		}
 		if w.Rate == 0 {
 			w.Rate = 2000
@@ -92,6 +94,7 @@ func Names() (names []string) {
 	return names
 }
 
+// find returns the workload with a name.
 func find(name string, quick bool) (Workload, error) {
 	for _, w := range Workloads(quick) {
 		if w.Name == name {
