@@ -25,7 +25,10 @@ func withOriginalHub(t *testing.T, f func(t *testing.T, h *originalHub)) {
 	t.Helper()
 	seed := mathrand.Uint64()
 	t.Logf("seed %d", seed)
-	synctest.Test(t, func(t *testing.T) { f(t, newOriginalHub(t, seed)) })
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // the samples belong to the past
+		f(t, newOriginalHub(t, seed))
+	})
 }
 
 // session opens a session with the model; it is closed with the test.
@@ -147,6 +150,58 @@ func TestOriginalHubHistoryInParallel(t *testing.T) {
 		if runs.Load() != 20 {
 			t.Errorf("%d runs, want 20", runs.Load())
 		}
+	})
+}
+
+// TestOriginalHubWindows loads windows of many sizes at once: what an impulse asks of the past takes two questions, and
+// pages without a mark of the last.
+func TestOriginalHubWindows(t *testing.T) {
+	withOriginalHub(t, func(t *testing.T, h *originalHub) {
+		h.page["p"] = 10
+		now := time.Now().Truncate(time.Second)
+		at := func(age int) metric.TimeUUID {
+			return metric.NewTimeUUID(metric.TicksOf(now.Add(-time.Duration(age)*time.Minute)), metric.PlainLow)
+		}
+		const rows = 35 // one a minute, the newest a minute old
+		var impulses []impulse.Impulse
+		got := map[string]string{}
+		want := map[string]string{}
+		var mu sync.Mutex
+		for _, count := range []int{1, 2, 9, 10, 11, 20, 34, 35, 36, 100} {
+			for _, delta := range []int{1, 5, 10, 11, 30, 35, 60} {
+				name := fmt.Sprintf("m.d%d.c%d", delta, count)
+				for age := 1; age <= rows; age++ {
+					h.put(name, "p", at(age), fmt.Sprint(age))
+				}
+				var expected []float64
+				for age := min(rows, max(delta, count)); age >= 1; age-- {
+					expected = append(expected, float64(age))
+				}
+				want[name] = fmt.Sprint(expected)
+				impulses = append(impulses, impulse.Impulse{
+					Name: name, On: impulse.URIs(metric.URI(name), "tick"),
+					// Half a minute more, so that no sample lies on the border while the answers take their time.
+					Past: impulse.Past{Delta: time.Duration(delta)*time.Minute + 30*time.Second, Count: count},
+					Do: func(_ context.Context, u *impulse.Update) error {
+						mu.Lock()
+						defer mu.Unlock()
+						got[name] = fmt.Sprint(u.View(metric.URI(name)).AppendValues(nil))
+						return nil
+					},
+				})
+			}
+		}
+		h.session(nil, impulses...)
+		h.update("tick", "p", at(0), "1")
+		pass(10 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		for name := range want {
+			if got[name] != want[name] {
+				t.Errorf("window %s holds %s, want %s", name, got[name], want[name])
+			}
+		}
+		t.Logf("%d windows", len(want))
 	})
 }
 
