@@ -116,10 +116,13 @@ func (c *committer) run() {
 		c.done.Broadcast()
 		c.mu.Unlock()
 		for i, j := range g.jobs {
-			j.finish(g, err)
+			g.finish(j, err)
 			if i%startEvery == startEvery-1 {
 				g.start()
 			}
+		}
+		if err == nil {
+			g.publish()
 		}
 		g.reset()
 	}
@@ -148,6 +151,22 @@ func (g *group) execute(j job) {
 		j.fail()
 	}()
 	j.execute(g)
+}
+
+// finish finishes a job. One that panics costs its socket, which then asks again what it got no answer to.
+func (g *group) finish(j job, err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		g.hub.log.Error("an answer panicked", zap.Any("panic", p), zap.Stack("stack"))
+		if r, ok := j.(*request); ok && r.conn != nil {
+			r.conn.cut()
+			r.conn.landed(r.size)
+		}
+	}()
+	j.finish(g, err)
 }
 
 // undoTo undoes the changes from the newest back to the n-th.

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/komstream/komstream/hub/bus"
 	"github.com/komstream/komstream/hub/store"
 )
 
@@ -69,6 +70,7 @@ type Config struct {
 
 	now   func() time.Time // tests replace the clock of logins and sessions
 	store store.Store      // tests replace the store
+	bus   bus.Bus          // tests join hubs
 }
 
 const (

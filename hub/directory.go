@@ -42,6 +42,7 @@ type user struct {
 	name     string
 	model    *model
 	settings atomic.Pointer[settings] // nil for none
+	heard    bool                     // what other hubs store is subscribed
 }
 
 // agent is a key that may act for a user.

@@ -38,11 +38,17 @@ func smallDisk(t *testing.T, megabytes int) string {
 func ballast(t *testing.T, dir string) (remove func()) {
 	t.Helper()
 	name := filepath.Join(dir, "ballast")
-	var s syscall.Statfs_t
-	must(t, syscall.Statfs(dir, &s))
 	f, err := os.Create(name)
 	must(t, err)
-	must(t, syscall.Fallocate(int(f.Fd()), 0, 0, int64(s.Bavail)*s.Bsize))
+	for {
+		var s syscall.Statfs_t
+		must(t, syscall.Statfs(dir, &s))
+		// The database may take some of it in between.
+		if err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(s.Bavail)*s.Bsize); !errors.Is(err, syscall.ENOSPC) {
+			must(t, err)
+			break
+		}
+	}
 	must(t, f.Close())
 	return func() { must(t, os.Remove(name)) }
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/zap"
 
+	"github.com/komstream/komstream/hub/bus"
 	"github.com/komstream/komstream/hub/store"
 	"github.com/komstream/komstream/hub/store/memstore"
 	"github.com/komstream/komstream/hub/store/pebblestore"
@@ -41,6 +42,7 @@ type Hub struct {
 	reading    *budget
 	upgrade    *websocket.Upgrader
 	features   wire.Features // what this hub has of our additions
+	bus        bus.Bus
 	clients    clients
 	certified  certified
 
@@ -83,6 +85,9 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 		seqs:     wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
 		house: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 		sessions: map[string]*session{}, conns: map[*conn]bool{},
+	}
+	if h.bus = c.bus; h.bus == nil {
+		h.bus = new(bus.Direct).Join() // alone
 	}
 	h.upgrade = h.upgrader()
 	if h.clients, err = newClients(c); err != nil {

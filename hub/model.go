@@ -236,6 +236,7 @@ func (h *Hub) loadHooks(ctx context.Context) error {
 		x := &hook{session: s, node: n, since: binary.BigEndian.Uint64(value[1:])}
 		n.hooks = append(n.hooks, x)
 		s.hooks[n] = x
+		h.listenTo(u)
 		return nil
 	})
 	if err != nil || gone.Empty() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"go.uber.org/zap"
 )
 
 // outbox is what waits to be written to one socket. There is no standing goroutine: one runs while there is
@@ -149,6 +150,12 @@ func (o *outbox) close() {
 
 // run writes until there is nothing left.
 func (o *outbox) run() {
+	defer func() {
+		if p := recover(); p != nil {
+			o.conn.hub.log.Error("writing to a socket panicked", zap.Any("panic", p), zap.Stack("stack"))
+			o.conn.cut()
+		}
+	}()
 	for {
 		o.mu.Lock()
 		entries := o.entries

@@ -147,6 +147,7 @@ func (g *group) hook(owner *user, s *session, n *node) {
 	if s.hooks[n] != nil || s.ended {
 		return
 	}
+	g.hub.listenTo(owner)
 	x := &hook{session: s, node: n, since: owner.model.position}
 	s.hooks[n] = x
 	n.hooks = append(n.hooks, x)

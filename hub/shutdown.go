@@ -66,10 +66,11 @@ func (h *Hub) shutdown(ctx context.Context) error {
 		c.stop()
 	}
 	h.committing.Wait()
+	busErr := h.bus.Close()
 	h.writers.Wait()
 	h.serving.Wait()
 	storeErr := h.store.Close()
-	if err := errors.Join(ctxOnly(serverErr), storeErr); err != nil {
+	if err := errors.Join(ctxOnly(serverErr), busErr, storeErr); err != nil {
 		h.log.Warn("hub closed", zap.Error(err))
 		return err
 	}
