@@ -65,6 +65,7 @@ func use(t *testing.T, a *Accounts) {
 		{Op: AddAgent, User: "alice", Key: "ssh-rsa AAAA"}, {Op: RemoveAgent, Agent: agent}, share,
 		{Op: DeleteMetrics, User: "alice", URI: "a"}, {Op: DeleteMetrics, User: "alice", URI: "a", Tree: true},
 		{Op: SetPassword, User: "alice", Password: "short"}, {Op: UserUsage, User: "carol"},
+		{Op: Backup, To: "relative"}, {Op: Backup, To: os.TempDir()},
 	} {
 		if _, err := a.Do(t.Context(), r); err == nil {
 			t.Errorf("%+v: no error", r)
@@ -99,6 +100,7 @@ func useSettings(t *testing.T, do func(Request) Reply) {
 	if got := do(Request{Op: ListMetrics, User: "alice"}).Metrics; len(got) != 0 {
 		t.Errorf("metrics %+v", got)
 	}
+	do(Request{Op: Backup, To: filepath.Join(t.TempDir(), "backup")})
 	if got := do(Request{Op: HubStats}).Stats; got == nil || got.Users != 2 {
 		t.Errorf("stats %+v", got)
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/komstream/komstream/connection"
@@ -38,6 +39,7 @@ const (
 	DeleteMetrics Op = "delete-metrics" // User, URI, Tree
 
 	HubStats Op = "hub-stats" // nothing
+	Backup   Op = "backup"    // To, the absolute path of a directory that does not exist
 )
 
 // Request is one operation on the accounts of a hub.
@@ -120,6 +122,11 @@ func execute(ctx context.Context, h *hub.Hub, r Request) (Reply, error) {
 	case HubStats:
 		stats := h.Stats()
 		return Reply{Stats: &stats}, nil
+	case Backup:
+		if !filepath.IsAbs(r.To) {
+			return Reply{}, fmt.Errorf("admin: backup directory %q must be absolute", r.To)
+		}
+		return Reply{}, h.Backup(ctx, r.To)
 	case ListMetrics:
 		return listMetrics(ctx, h, r.User, uri)
 	case DeleteMetrics:
