@@ -58,8 +58,9 @@ func (o *optionalTime) UnmarshalJSON(b []byte) error {
 }
 
 // TestGoldenStore puts the sequences through the whole system: a hub, a session with windows that plays the original
-// agent, and another session of the same user that plays the rest of the world. What the original read from its
-// store, this one reads from History, from its windows, and after the sequence from windows loaded afresh.
+// agent, another session of the same user that plays the rest of the world, and one of a friend with whom the metric is
+// shared. What the original read from its store is read from History by all three, from the windows, and after the
+// sequence from a window loaded afresh.
 func TestGoldenStore(t *testing.T) {
 	var file struct{ Sequences []storeSequence }
 	vectors(t, "store.json", &file)

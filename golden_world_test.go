@@ -32,9 +32,10 @@ type storeWorld struct {
 	net   *breakable
 
 	agent, rest *komstream.Session
-	hooks       int       // impulses that the agent has bound
-	hook        *listener // the last of them
-	heard       *listener // of the rest of the world
+	friend      *komstream.Session // another user's, who may read the metric
+	hooks       int                // impulses that the agent has bound
+	hook        *listener          // the last of them
+	heard       *listener          // of the rest of the world
 	steps       chan func(*impulse.Update) error
 
 	// model is what a store without faults holds: the oracle of the windows, and of what has no golden result.
@@ -52,12 +53,15 @@ const (
 func newStoreWorld(t *testing.T, s storeSequence, rules *storeBook) *storeWorld {
 	// The bubble's time starts in 2000; the samples of the vectors are of 2017 and belong to the past.
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
+	s.URI = s.URI.For("alice")
 	w := &storeWorld{
 		t: t, rules: rules, seq: s, hub: hubtest.Start(t, hub.Config{MemoryStore: true}),
 		steps: make(chan func(*impulse.Update) error), model: map[metric.TimeUUID]string{}, refused: map[metric.TimeUUID]bool{},
 	}
 	w.net = &breakable{dial: w.hub.DialContext}
-	w.agent, w.rest = w.open(w.net.DialContext), w.open(w.hub.DialContext)
+	w.agent, w.rest = w.open("alice", w.net.DialContext), w.open("alice", w.hub.DialContext)
+	w.friend = w.open("bob", w.hub.DialContext)
+	w.must(w.hub.Share(t.Context(), "alice", s.URI, "bob"))
 	w.heard = w.listen(w.rest, "heard")
 	w.bind(w.agent, impulse.Impulse{
 		Name: "transaction", On: impulse.URIs(playURI, s.URI), Past: forever, AllowLoops: true,
@@ -68,9 +72,9 @@ func newStoreWorld(t *testing.T, s storeSequence, rules *storeBook) *storeWorld 
 
 var forever = impulse.Past{Delta: 50 * 365 * 24 * time.Hour}
 
-func (w *storeWorld) open(dial func(context.Context, string, string) (net.Conn, error)) *komstream.Session {
+func (w *storeWorld) open(user string, dial func(context.Context, string, string) (net.Conn, error)) *komstream.Session {
 	w.t.Helper()
-	s, err := komstream.Open(w.t.Context(), komstream.Config{Username: "alice", Key: w.hub.User("alice"), Dial: dial})
+	s, err := komstream.Open(w.t.Context(), komstream.Config{Username: user, Key: w.hub.User(user), Dial: dial})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -261,8 +265,14 @@ func (w *storeWorld) get(op *storeOp) {
 		w.rules.note(ruleRequests)
 	}
 	reversed := w.rules.reverse(from, to)
-	for name, s := range map[string]*komstream.Session{"the agent": w.agent, "another session": w.rest} {
-		got, err := w.history(s, from, to, count)
+	uri := w.seq.URI
+	for name, reader := range map[string]struct {
+		s   *komstream.Session
+		uri metric.URI
+	}{
+		"the agent": {w.agent, uri}, "another session": {w.rest, "alice:" + uri}, "a friend": {w.friend, "alice:" + uri},
+	} {
+		got, err := w.history(reader.s, reader.uri, from, to, count)
 		if (err != nil) != reversed {
 			w.t.Errorf("history of %s: %v, want an error %v", name, err, reversed)
 		}
@@ -327,7 +337,9 @@ func (w *storeWorld) slice(from, to *metric.TimeUUID, count int) (rows []string)
 	return rows
 }
 
-func (w *storeWorld) history(s *komstream.Session, from, to *metric.TimeUUID, count int) (rows []string, failed error) {
+func (w *storeWorld) history(
+	s *komstream.Session, uri metric.URI, from, to *metric.TimeUUID, count int,
+) (rows []string, failed error) {
 	r := komstream.Range{Last: count}
 	if from != nil {
 		r.From = from.Time()
@@ -335,7 +347,7 @@ func (w *storeWorld) history(s *komstream.Session, from, to *metric.TimeUUID, co
 	if to != nil {
 		r.To = to.Time()
 	}
-	for sample, err := range s.History(w.t.Context(), w.seq.URI, r) {
+	for sample, err := range s.History(w.t.Context(), uri, r) {
 		switch {
 		case errors.Is(err, komstream.ErrNotFound) && len(w.model) == 0: // nothing was ever written
 		case err != nil:
