@@ -26,6 +26,8 @@ type (
 	KindChange = actors.KindChange
 	// Discarded counts triggers that will never run: see [actors.Discarded].
 	Discarded = actors.Discarded
+	// Missed is what the hub left out of its updates: see [actors.Missed].
+	Missed = actors.Missed
 	// Malformed is a frame that could not be read: see [actors.Malformed].
 	Malformed = actors.Malformed
 	// Restart is an actor that failed and was restarted: see [actors.Restart].

@@ -91,6 +91,10 @@ func (a *connectionActor) Receive(c actor.Context) {
 		a.drop(m)
 	case *resyncWindows:
 		a.resync(m)
+	case *missedWindows:
+		// Behind what this actor has said of these windows before, which must not release their impulses.
+		c.Send(a.s.routerPID, &holdWindows{ids: m.ids, held: m.held})
+		a.resync(&resyncWindows{ids: m.ids})
 	case *synced:
 		a.synced(c, m)
 	case *retrySync:
@@ -238,7 +242,7 @@ func (a *connectionActor) drop(m *dropWindows) {
 	a.checkLive()
 }
 
-// resync reads windows again that were made anew.
+// resync reads windows again that were made anew or lack something.
 func (a *connectionActor) resync(m *resyncWindows) {
 	for _, id := range m.ids {
 		if sub := a.book.subs[id]; sub != nil {

@@ -35,17 +35,23 @@ type Events struct {
 	KindChanged func(KindChange)
 	// Discarded: triggers of an impulse will never run, because it was unbound or the session closed.
 	Discarded func(Discarded)
+	// Missed: the session took updates more slowly than they came, and the hub left some out; their windows are read
+	// again, and the impulses concerned run once with cause Refilled.
+	Missed func(Missed)
 	// Malformed: the hub sent what could not be read. The connection goes on.
 	Malformed func(Malformed)
 	// Restarted: an actor of ours failed and was restarted. This is a bug in komstream; please report it.
 	Restarted func(Restart)
 }
 
-// Rejection is the hub's refusal of samples, with its status, code and reason.
+// Rejection is the hub's refusal of samples, or of what a datasource supplies, with its status, code and reason.
 type Rejection connection.Rejection
 
 // String returns the event as one line.
 func (e Rejection) String() string {
+	if len(e.Samples) == 0 {
+		return fmt.Sprintf("hub refused to note what %q supplies: %d/%d %s", string(e.Datasource), e.Status, e.Code, e.Reason)
+	}
 	return fmt.Sprintf("hub refused %d samples, the first for %q: %d/%d %s",
 		len(e.Samples), string(e.Samples[0].URI), e.Status, e.Code, e.Reason)
 }
@@ -172,6 +178,18 @@ type Discarded struct {
 // String returns the event as one line.
 func (e Discarded) String() string {
 	return fmt.Sprintf("impulse %q: %d triggers discarded", e.Impulse, e.Triggers)
+}
+
+// Missed is what the hub has left out of the updates it pushed.
+type Missed struct {
+	// Metrics is how many metrics it was, Samples how many of their samples.
+	Metrics int
+	Samples uint64
+}
+
+// String returns the event as one line.
+func (e Missed) String() string {
+	return fmt.Sprintf("hub left out %d samples of %d metrics: they are read again", e.Samples, e.Metrics)
 }
 
 // Malformed is a frame of the hub that could not be read.

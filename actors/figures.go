@@ -59,7 +59,8 @@ func (s *Session) Stats() Stats {
 	s.mu.Unlock()
 	stats.Connects = s.counts.connects.Load()
 	stats.Messages, stats.Updates = s.counts.messages.Load(), s.counts.updates.Load()
-	stats.Unknown, stats.Malformed = s.counts.unknown.Load(), s.counts.malformed.Load()
+	stats.Unknown, stats.Missed = s.counts.unknown.Load(), s.counts.missed.Load()
+	stats.Malformed = s.counts.malformed.Load()
 	stats.Restarts, stats.EventsDropped = s.counts.restarts.Load(), s.events.droppedEvents()
 	stats.Windows, stats.WindowSamples, stats.WindowBytes = f.windows, f.samples, f.bytes
 	stats.Outbound = s.outbox.Stats()

@@ -137,5 +137,9 @@ func (s *Session) Delete(ctx context.Context, uri metric.URI, next metric.Kind) 
 	}
 	done := make(chan error, 1)
 	s.requests.Delete(ctx, uri.For(s.config.Username), next, func(err error) { done <- err })
-	return <-done
+	err := <-done
+	if err == nil {
+		s.outbox.Forget(uri)
+	}
+	return err
 }

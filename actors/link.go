@@ -8,6 +8,7 @@ import (
 	"github.com/komstream/komstream/impulse"
 	"github.com/komstream/komstream/internal/wire"
 	"github.com/komstream/komstream/metric"
+	"github.com/komstream/komstream/window"
 	"go.uber.org/zap"
 )
 
@@ -97,6 +98,30 @@ func (r *reader) Response(*wire.Response, wire.Seq) {}
 
 // Interval implements connection.Handler: history that nobody asked for, or waits for any more, is ignored.
 func (r *reader) Interval(*wire.Interval, wire.Seq) {}
+
+// Missed implements connection.Handler. It blocks until the impulses concerned are held, so that nothing that is read
+// from now on triggers them before their windows are whole again.
+func (r *reader) Missed(all []connection.Missed) {
+	var ids []window.ID
+	e := Missed{Metrics: len(all)}
+	for i := range all {
+		e.Samples += all[i].Count
+		if id, known := r.s.names.find(all[i].URI); known {
+			ids = append(ids, id)
+		}
+	}
+	r.s.counts.missed.Add(e.Samples)
+	post(r.s.events, zap.WarnLevel, r.s.config.Events.Missed, e)
+	if len(ids) == 0 {
+		return
+	}
+	held := make(chan struct{})
+	r.s.root.Send(r.s.connectionPID, &missedWindows{ids: ids, held: held})
+	select {
+	case <-held:
+	case <-r.ctx.Done(): // everything is read again over the next connection
+	}
+}
 
 // Malformed implements connection.Handler.
 func (r *reader) Malformed(err error) {

@@ -37,6 +37,12 @@ type (
 	}
 	// reloading, from the connection: every window is about to be read again.
 	reloading struct{ late }
+	// holdWindows, from the connection: these windows lack something and are about to be read again. held is closed when
+	// their impulses are held.
+	holdWindows struct {
+		ids  []window.ID
+		held chan<- struct{}
+	}
 	// startRefill, from the connection: this window is about to be read, what is pushed from now on is newer.
 	startRefill struct {
 		late
@@ -91,6 +97,12 @@ type (
 	resyncWindows struct {
 		late
 		ids []window.ID
+	}
+	// missedWindows, from the goroutine that reads: the hub has left out updates of these. held is closed when their
+	// impulses are held.
+	missedWindows struct {
+		ids  []window.ID
+		held chan<- struct{}
 	}
 	// connected and connectFailed, from the goroutine that connects.
 	connected struct {

@@ -49,6 +49,13 @@ func (a *routerActor) Receive(c actor.Context) {
 		a.unbind(c, m)
 	case *reloading:
 		a.holdAll()
+	case *holdWindows:
+		for _, id := range m.ids {
+			if slot := a.plan.slot(id); slot != nil {
+				a.hold(slot)
+			}
+		}
+		close(m.held)
 	case *startRefill:
 		a.catchUp(c)
 		if slot := a.plan.slot(m.id); slot != nil {

@@ -66,6 +66,8 @@ type Session struct {
 
 // counts are figures that goroutines of several actors add to.
 type counts struct {
+	missed atomic.Uint64
+
 	messages, updates, unknown, malformed, connects, restarts, synced atomic.Uint64
 }
 

@@ -17,8 +17,9 @@ type Stats struct {
 	LastErr  error
 
 	// Messages and Updates count what the hub has pushed: notifications and the samples in them. Unknown counts
-	// samples of metrics that nothing subscribes any more, Malformed the frames that could not be read.
-	Messages, Updates, Unknown, Malformed uint64
+	// samples of metrics that nothing subscribes any more, Missed those that the hub did not push and that were read
+	// from the history instead, Malformed the frames that could not be read.
+	Messages, Updates, Unknown, Missed, Malformed uint64
 
 	// Windows is the number of subscribed metrics, WindowSamples and WindowBytes what their windows hold.
 	Windows       int

@@ -60,6 +60,7 @@ type discard struct{ n int }
 func (d *discard) Notification(n *wire.Notification, _ wire.Seq) { d.n += len(n.Items) }
 func (*discard) Response(*wire.Response, wire.Seq)               {}
 func (*discard) Interval(*wire.Interval, wire.Seq)               {}
+func (*discard) Missed([]wire.Missed)                            {}
 func (*discard) Malformed(err error)                             { panic(err) }
 
 // BenchmarkRead is the way of a notification from the socket, an in-memory one, to the handler.

@@ -37,6 +37,10 @@ type (
 	Interval = wire.Interval
 	// Features is what a peer understands beyond the original protocol.
 	Features = wire.Features
+	// Message is anything that a hub sends.
+	Message = wire.Message
+	// Missed says which notifications of one metric the hub did not send.
+	Missed = wire.Missed
 )
 
 // Handler gets what the hub sends, on the goroutine that reads the connection, one call at a time. What the
@@ -49,6 +53,9 @@ type Handler interface {
 	Response(r *Response, irt Seq)
 	// Interval is a page of history that no source was waiting for.
 	Interval(i *Interval, irt Seq)
+	// Missed is what the hub did not send since the connection could not take it fast enough: it has to be read from the
+	// history. What comes afterwards is newer. It may block like Notification. The slice belongs to the handler.
+	Missed(all []Missed)
 	// Malformed is a frame that is no message known to this version. The connection stays up.
 	Malformed(err error)
 }
@@ -65,6 +72,8 @@ type Source interface {
 	Answer(irt Seq, r *Response) bool
 	// Interval takes a page of history, like Answer.
 	Interval(irt Seq, i *Interval) bool
+	// Reply takes the list that answers the message irt, like Answer. What the message points to may be kept.
+	Reply(irt Seq, m *Message) bool
 	// Large reports whether frames up to the greater read limit are expected now.
 	Large() bool
 	// Detach ends the connection: what was written and not answered will not be.
@@ -264,6 +273,14 @@ func (c *Conn) dispatch(frame []byte, handler Handler, sources []Source) {
 			}
 		}
 		handler.Interval(m.Interval, m.Irt)
+	case wire.ActionMissedData:
+		handler.Missed(m.Missed)
+	case wire.ActionListURIs, wire.ActionListShares, wire.ActionSince:
+		for _, s := range sources {
+			if s.Reply(m.Irt, &m) {
+				return
+			}
+		}
 	}
 }
 

@@ -93,6 +93,7 @@ func (e *events) Notification(n *wire.Notification, _ wire.Seq) {
 }
 func (e *events) Response(r *wire.Response, _ wire.Seq) { e.add("response %d", r.Status) }
 func (e *events) Interval(i *wire.Interval, _ wire.Seq) { e.add("interval of %d", len(i.Rows)) }
+func (e *events) Missed(all []wire.Missed)              { e.add("missed %v", all) }
 func (e *events) Malformed(err error)                   { e.add("malformed: %v", err) }
 
 // run starts Run and returns where its result comes.

@@ -111,7 +111,7 @@ func denied(status int) bool {
 type RefusedError struct {
 	// Action is what was asked, as on the wire: "hook_to_uri".
 	Action string
-	// URI is the metric that it was asked of.
+	// URI is the metric that it was asked of, "" for none.
 	URI metric.URI
 	// Status and Code are the hub's numbers, Reason its words, possibly empty.
 	Status, Code int
@@ -120,7 +120,11 @@ type RefusedError struct {
 
 // Error names action, metric, numbers and reason.
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("connection: hub refused %s of %s: %s", e.Action, e.URI,
+	what := e.Action
+	if e.URI != "" {
+		what += " of " + string(e.URI)
+	}
+	return fmt.Sprintf("connection: hub refused %s: %s", what,
 		withReason(fmt.Sprintf("%d/%d", e.Status, e.Code), e.Reason))
 }
 

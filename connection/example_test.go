@@ -61,4 +61,5 @@ type handler struct{}
 func (handler) Notification(*connection.Notification, connection.Seq) {}
 func (handler) Response(*connection.Response, connection.Seq)         {}
 func (handler) Interval(*connection.Interval, connection.Seq)         {}
+func (handler) Missed([]connection.Missed)                            {}
 func (handler) Malformed(err error)                                   { log.Print(err) }

@@ -9,7 +9,8 @@ import (
 	"github.com/komstream/komstream/metric"
 )
 
-// frame is some samples of one call and one time, which go to the hub in one message.
+// frame is what goes to the hub in one message: some samples of one call and one time, several such frames (a batch),
+// or what a datasource supplies.
 type frame struct {
 	next    *frame // in its list
 	samples []metric.Sample
@@ -19,6 +20,11 @@ type frame struct {
 	irt     Seq
 	via     []metric.Origin
 	whole   bool // a run's: what is refused is refused as a whole
+	alone   bool // part of a batch that was refused: it is not put into another
+
+	parts      frameList    // of a batch, which has no samples of its own
+	datasource metric.URI   // of what supplies is told
+	supplies   []metric.URI // not nil where that is what the frame says; it has no samples
 
 	seq      Seq         // zero until it is sent
 	sent     uint64      // place of seq in the order of sequences given
@@ -34,14 +40,20 @@ func newFrame() *frame { return framePool.Get().(*frame) }
 // free gives f back. Nothing must refer to it or to the memory of its one sample.
 func (f *frame) free() {
 	f.next, f.samples, f.one[0] = nil, nil, metric.Sample{}
-	f.bytes, f.number, f.irt, f.via, f.whole = 0, 0, Seq{}, nil, false
+	f.bytes, f.number, f.irt, f.via, f.whole, f.alone = 0, 0, Seq{}, nil, false, false
+	f.parts, f.datasource, f.supplies = frameList{}, "", nil
 	f.seq, f.sent, f.late = Seq{}, 0, false
 	framePool.Put(f)
 }
 
 // append encodes f.
 func (f *frame) append(b []byte) []byte {
-	if len(f.samples) == 1 {
+	switch {
+	case f.supplies != nil:
+		return wire.AppendInfo(b, f.seq, f.datasource, f.supplies)
+	case f.parts.n > 0:
+		return f.appendBatch(b)
+	case len(f.samples) == 1:
 		return wire.AppendSendOne(b, f.seq, f.irt, f.via, &f.samples[0])
 	}
 	return wire.AppendSendMulti(b, f.seq, f.irt, f.via, f.samples[0].Time, f.samples)
@@ -55,6 +67,7 @@ func (f *frame) replaces(s metric.Sample) bool {
 // Upper bounds of the parts of an encoded frame.
 const (
 	headBytes   = 192 // envelope, and the payload but for its items
+	partBytes   = 64  // a part of a batch but for its items
 	originBytes = 20  // an origin in "via"
 	itemBytes   = 48  // an item but for its URI and content
 	numberBytes = 26  // a number that has no text: the longest is -1.7976931348623157E+308
@@ -106,6 +119,7 @@ var escapedBytes = func() (t [256]uint8) {
 type frameList struct {
 	head, tail *frame
 	n, samples int
+	messages   int // frames, the parts of a batch each for itself
 	late       int // frames with that mark
 	bytes      int64
 }
@@ -189,7 +203,7 @@ func (f *frame) precedes(g *frame) bool {
 // laterThan reports whether l holds a frame of a later call than f.
 func (l *frameList) laterThan(f *frame) bool {
 	for g := l.head; g != nil; g = g.next {
-		if g.number > f.number {
+		if g.number > f.number { // the parts of a batch have one number
 			return true
 		}
 	}
@@ -207,12 +221,14 @@ func (l *frameList) append(other frameList) {
 		l.tail.next = other.head
 	}
 	l.tail = other.tail
-	l.n, l.samples, l.late, l.bytes = l.n+other.n, l.samples+other.samples, l.late+other.late, l.bytes+other.bytes
+	l.n, l.samples, l.messages = l.n+other.n, l.samples+other.samples, l.messages+other.messages
+	l.late, l.bytes = l.late+other.late, l.bytes+other.bytes
 }
 
 func (l *frameList) count(f *frame, sign int) {
 	l.n += sign
-	l.samples += sign * len(f.samples)
+	l.samples += sign * (len(f.samples) + f.parts.samples)
+	l.messages += sign * max(1, f.parts.n)
 	l.bytes += int64(sign) * f.bytes
 	if f.late {
 		l.late += sign

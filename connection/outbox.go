@@ -46,6 +46,10 @@ type OutboxConfig struct {
 type Rejection struct {
 	// Samples are those of one frame; exactly one where it came of [Outbox.Send].
 	Samples []metric.Sample
+	// Datasource and Supplies are set instead of Samples where the hub refused to be told what a datasource supplies.
+	// Its samples are stored.
+	Datasource metric.URI
+	Supplies   []metric.URI
 	// Status and Code are the hub's numbers, Reason its words, possibly empty.
 	Status, Code int
 	Reason       string
@@ -56,8 +60,9 @@ type OutboxStats struct {
 	// Queued and InFlight are samples that wait to be sent, and to be acknowledged. Bytes are those of both, encoded.
 	Queued, InFlight int
 	Bytes            int64
-	// Frames counts what was given to a connection, repetitions included; Repeated counts those.
-	Frames, Repeated uint64
+	// Frames counts what was given to a connection, repetitions included; Repeated counts those. Batched counts the
+	// messages that went with others in one frame.
+	Frames, Repeated, Batched uint64
 	// Acknowledged and Refused are samples that the hub answered for.
 	Acknowledged, Refused uint64
 	// Replaced samples were not sent, or not again, since a later one had their metric and time.
@@ -70,7 +75,8 @@ type OutboxStats struct {
 
 // Outbox is a session's queue of samples to the hub. It outlives connections: what is not acknowledged when one is
 // lost is sent again over the next, in order and with its first sequence, by which a hub of komstream tells that it
-// has it already. Samples of one call that have the same time share a frame.
+// has it already. Samples of one call that have the same time share a message; the messages of one call share a frame where
+// the hub can store them in one go.
 //
 // Outbox is safe for concurrent use. It has no goroutine of its own.
 type Outbox struct {
@@ -85,11 +91,13 @@ type Outbox struct {
 	number   uint64    // of the last call queued
 	sends    uint64    // sequences given
 	recent   recent
+	supplied map[metric.URI][]metric.URI // what the hub was told last, by datasource
 	stats    OutboxStats
 	closed   bool
 
 	wake      func() // of the connection, nil while there is none
 	maxFrames int    // the window, by the hub
+	batches   bool   // the hub takes batches
 	retry     *Retry // waits for storage
 	pausing   bool   // such a wait is on
 
@@ -135,7 +143,7 @@ func (o *Outbox) size() int64 { return o.queue.bytes + o.inFlight.bytes + o.held
 // flush is one call of Flush that waits.
 type flush struct {
 	number uint64 // of the last call that it covers
-	left   int    // frames of those calls that are not settled
+	left   int    // messages of those calls that are not settled
 	ready  chan struct{}
 }
 
@@ -144,7 +152,7 @@ type flush struct {
 // when the outbox is closed.
 func (o *Outbox) Flush(ctx context.Context) error {
 	o.mu.Lock()
-	f := &flush{number: o.number, left: o.queue.n + o.inFlight.n + o.held.n + o.refusing, ready: make(chan struct{})}
+	f := &flush{number: o.number, left: o.unsettled(), ready: make(chan struct{})}
 	if o.closed || f.left == 0 {
 		defer o.mu.Unlock()
 		if o.closed {
@@ -172,7 +180,12 @@ func (o *Outbox) Flush(ctx context.Context) error {
 	return err
 }
 
-// settled tells those who flush that one frame of the call with the given number became count others: none where it
+// unsettled returns the messages that the hub has not answered for. The lock is held.
+func (o *Outbox) unsettled() int {
+	return o.queue.messages + o.inFlight.messages + o.held.messages + o.refusing
+}
+
+// settled tells those who flush that one message of the call with the given number became count others: none where it
 // was answered for good. The lock is held.
 func (o *Outbox) settled(number uint64, count int) {
 	for _, f := range o.flushes {
@@ -203,6 +216,9 @@ func (o *Outbox) Close() (undelivered []metric.Sample) {
 	for _, list := range []*frameList{&o.inFlight, &o.held, &o.queue} {
 		for f := list.pop(); f != nil; f = list.pop() {
 			undelivered = append(undelivered, f.samples...)
+			for part := f.parts.head; part != nil; part = part.next {
+				undelivered = append(undelivered, part.samples...)
+			}
 		}
 	}
 	for _, s := range o.senders {

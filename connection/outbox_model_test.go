@@ -32,6 +32,9 @@ type storeHub struct {
 	seqs     []wire.Seq        // of each frame received
 	irts     []wire.Seq
 	vias     []int
+	supplies map[metric.URI]string // what was told, and how often anything was
+	told     int
+	batched  int // parts of batches
 }
 
 type storeAnswer struct {
@@ -39,8 +42,12 @@ type storeAnswer struct {
 	response wire.Response
 }
 
+// singly are the features of a hub that takes no batches.
+var singly = wire.FeaturesOf(wire.FeatureVia, wire.FeaturePos)
+
 func newStoreHub(t testing.TB) *storeHub {
-	return &storeHub{t: t, features: wire.OwnFeatures(), store: map[string]string{}, vain: map[wire.Seq]bool{}}
+	return &storeHub{t: t, features: singly, store: map[string]string{}, vain: map[wire.Seq]bool{},
+		supplies: map[metric.URI]string{}}
 }
 
 // take reads what the outbox wants to send now, and returns how many frames.
@@ -70,6 +77,9 @@ func (h *storeHub) execute(n int) {
 }
 
 func (h *storeHub) handle(r *wire.Request) wire.Response {
+	if r.Action == wire.ActionSendDsInfo {
+		return h.info(r)
+	}
 	items := itemsOf(r)
 	h.sizes, h.seqs = append(h.sizes, len(items)), append(h.seqs, r.Seq)
 	h.irts, h.vias = append(h.irts, r.Irt), append(h.vias, len(r.Via))
@@ -86,9 +96,12 @@ func (h *storeHub) handle(r *wire.Request) wire.Response {
 			return wire.Response{Status: wire.StatusDenied, Code: 201200, Reason: "uri is not a datapoint"}
 		}
 	}
-	for _, i := range items {
-		h.store[keyOf(i.URI, r.Time)] = i.Value.String()
+	for _, send := range sendsOf(r) {
+		for _, i := range send.Items {
+			h.store[keyOf(i.URI, send.Time)] = i.Value.String()
+		}
 	}
+	h.batched += len(r.Sends)
 	delete(h.vain, r.Seq)
 	h.executed++
 	if order(r.Seq) > order(h.last) {
@@ -97,11 +110,30 @@ func (h *storeHub) handle(r *wire.Request) wire.Response {
 	return wire.Response{Status: wire.StatusExecuted}
 }
 
-func itemsOf(r *wire.Request) []wire.RequestItem {
-	if r.Action == wire.ActionSendMultiData {
-		return r.Items
+func (h *storeHub) info(r *wire.Request) wire.Response {
+	if h.down {
+		return wire.Response{Status: wire.StatusUnavailable, Reason: "service temporarily unavailable"}
 	}
-	return []wire.RequestItem{{URI: r.URI, Kind: r.Kind, Value: r.Value}}
+	h.supplies[r.URI] = fmt.Sprint(r.Supplies)
+	h.told++
+	return wire.Response{Status: wire.StatusExecuted}
+}
+
+func itemsOf(r *wire.Request) (all []wire.RequestItem) {
+	for _, send := range sendsOf(r) {
+		all = append(all, send.Items...)
+	}
+	return all
+}
+
+func sendsOf(r *wire.Request) []wire.RequestSend {
+	switch r.Action {
+	case wire.ActionSendBatch:
+		return r.Sends
+	case wire.ActionSendMultiData:
+		return []wire.RequestSend{{Time: r.Time, Items: r.Items}}
+	}
+	return []wire.RequestSend{{Time: r.Time, Items: []wire.RequestItem{{URI: r.URI, Kind: r.Kind, Value: r.Value}}}}
 }
 
 func keyOf(uri metric.URI, t metric.TimeUUID) string { return string(uri) + " " + t.String() }
@@ -157,9 +189,7 @@ func TestOutboxModel(t *testing.T) {
 func runOutboxModel(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	h := newStoreHub(t)
-	if random.IntN(4) == 0 {
-		h.features = wire.Features{}
-	}
+	h.features = []wire.Features{{}, singly, wire.OwnFeatures(), wire.OwnFeatures()}[random.IntN(4)]
 	h.forgets = random.IntN(4) == 0
 	refused := 0
 	o := NewOutbox(OutboxConfig{
@@ -172,6 +202,7 @@ func runOutboxModel(t *testing.T, seed uint64) {
 		},
 	})
 	want := map[string]string{}
+	supplied := map[metric.URI]string{}
 	sent := 0
 	attached := false
 	for range 80 {
@@ -183,6 +214,11 @@ func runOutboxModel(t *testing.T, seed uint64) {
 				t.Fatal(err)
 			}
 			expect(want, samples, whole)
+			for _, s := range samples {
+				if list := s.Supplies(); list != nil {
+					supplied[s.URI] = fmt.Sprint(list)
+				}
+			}
 		case op < 6 && attached:
 			h.takeUpTo(o, 1+random.IntN(6))
 		case op < 8:
@@ -224,6 +260,11 @@ func runOutboxModel(t *testing.T, seed uint64) {
 			t.Errorf("hub has %s = %q, want %q", key, h.store[key], value)
 		}
 	}
+	for uri, list := range supplied {
+		if h.supplies[uri] != list {
+			t.Errorf("hub was told that %s supplies %s, want %s", uri, h.supplies[uri], list)
+		}
+	}
 	for key := range h.store {
 		if _, ok := want[key]; !ok {
 			t.Errorf("hub has %s, which no call amounts to", key)
@@ -234,8 +275,14 @@ func runOutboxModel(t *testing.T, seed uint64) {
 	}
 }
 
-// randomSamples makes a call's samples: few metrics and times, so that they overwrite each other, every value once.
+// randomSamples makes a call's samples: few metrics and times, so that they overwrite each other, every value once. Or
+// it is one text that says what its metric supplies.
 func randomSamples(random *rand.Rand, sent *int) (samples []metric.Sample) {
+	if random.IntN(5) == 0 {
+		*sent++
+		s := metric.Datasource(metric.URI(fmt.Sprintf("t%d", random.IntN(2))), time.Unix(int64(*sent), 0), fmt.Sprint(*sent))
+		return append(samples, s.Supplying(metric.URI(fmt.Sprintf("x%d", random.IntN(2)))))
+	}
 	for range 1 + random.IntN(5) {
 		uri := metric.URI(fmt.Sprintf("m%d", random.IntN(4)))
 		if random.IntN(12) == 0 {

@@ -47,8 +47,9 @@ type request struct {
 	number uint64 // in the order of asking
 	action wire.Action
 	uri    metric.URI
-	kind   metric.Kind               // of what is to take the place of what is deleted
+	encode func(b []byte, seq Seq) []byte
 	pages  *Pages                    // of request_data
+	reply  func(*Message)            // takes the list that follows the answer; nil where none does
 	large  bool                      // its answer may have frames of the greater size
 	page   func(Page)                // takes pages
 	done   func(r Response, e error) // nil once called
@@ -58,28 +59,33 @@ type request struct {
 // Hook subscribes to a metric. done gets whether the hook is pending, because the metric does not exist yet, or the
 // error. A refusal is a [*RefusedError].
 func (r *Requests) Hook(ctx context.Context, uri metric.URI, done func(pending bool, err error)) {
-	r.add(ctx, &request{action: wire.ActionHookToURI, uri: uri, done: func(response Response, err error) {
+	encode := func(b []byte, seq Seq) []byte { return wire.AppendHook(b, seq, uri) }
+	r.add(ctx, &request{action: wire.ActionHookToURI, uri: uri, encode: encode, done: func(response Response, err error) {
 		done(err == nil && response.Status == wire.StatusNotFound, err)
 	}})
 }
 
 // Unhook ends a subscription. That of a metric which was not hooked succeeds.
 func (r *Requests) Unhook(ctx context.Context, uri metric.URI, done func(error)) {
-	r.add(ctx, &request{action: wire.ActionUnhookFromURI, uri: uri, done: withoutResponse(done)})
+	encode := func(b []byte, seq Seq) []byte { return wire.AppendUnhook(b, seq, uri) }
+	r.add(ctx, &request{action: wire.ActionUnhookFromURI, uri: uri, encode: encode, done: withoutResponse(done)})
 }
 
 // Delete deletes a metric of the session's user. Kind names the type of what may take its place, 0 for any. At a hub
 // without the feature delete_uri the error is [ErrUnsupported].
 func (r *Requests) Delete(ctx context.Context, uri metric.URI, kind metric.Kind, done func(error)) {
-	r.add(ctx, &request{action: wire.ActionDeleteURI, uri: uri, kind: kind, done: withoutResponse(done)})
+	encode := func(b []byte, seq Seq) []byte { return wire.AppendDelete(b, seq, uri, kind) }
+	r.add(ctx, &request{action: wire.ActionDeleteURI, uri: uri, encode: encode, done: withoutResponse(done)})
 }
 
 // Data asks for history. page is called for each page as it comes, newest first, and then done, all one after the
 // other; after a context that ended page may be called once more. A metric that does not exist is an error that
 // matches [ErrNotFound].
 func (r *Requests) Data(ctx context.Context, q Query, page func(Page), done func(error)) {
+	pages := NewPages(q)
+	encode := func(b []byte, seq Seq) []byte { return pages.Append(b, seq, q.URI) }
 	r.add(ctx, &request{
-		action: wire.ActionRequestData, uri: q.URI, pages: NewPages(q), large: q.Kind != metric.KindDatapoint,
+		action: wire.ActionRequestData, uri: q.URI, encode: encode, pages: pages, large: q.Kind != metric.KindDatapoint,
 		page: page, done: withoutResponse(done),
 	})
 }
@@ -90,7 +96,7 @@ func withoutResponse(done func(error)) func(Response, error) {
 
 // add queues a request.
 func (r *Requests) add(ctx context.Context, q *request) {
-	if err := q.uri.Check(); err != nil {
+	if err := q.uri.Check(); err != nil && (q.uri != "" || q.reply == nil) {
 		q.done(Response{}, fmt.Errorf("connection: %s: %w", q.action, err))
 		return
 	}
@@ -150,7 +156,7 @@ func (r *Requests) Next(b []byte) []byte {
 		if unsupported == nil {
 			return next
 		}
-		r.end(unsupported, fmt.Errorf("connection: %s %w", wire.FeatureDelete, ErrUnsupported))
+		r.end(unsupported, fmt.Errorf("connection: %s %w", unsupported.action.Feature(), ErrUnsupported))
 	}
 }
 
@@ -161,24 +167,14 @@ func (r *Requests) next(b []byte) (_ []byte, unsupported *request) {
 		return b, nil
 	}
 	q := r.waiting[0]
-	if q.action == wire.ActionDeleteURI && !r.hub.Has(wire.FeatureDelete) {
+	if feature := q.action.Feature(); feature != "" && !r.hub.Has(feature) {
 		return b, q
 	}
 	r.waiting[0] = nil
 	r.waiting = r.waiting[1:]
 	seq := r.seqs.Next()
 	r.sent[seq] = q
-	switch q.action {
-	case wire.ActionHookToURI:
-		b = wire.AppendHook(b, seq, q.uri)
-	case wire.ActionUnhookFromURI:
-		b = wire.AppendUnhook(b, seq, q.uri)
-	case wire.ActionDeleteURI:
-		b = wire.AppendDelete(b, seq, q.uri, q.kind)
-	case wire.ActionRequestData:
-		b = q.pages.Append(b, seq, q.uri)
-	}
-	return b, nil
+	return q.encode(b, seq), nil
 }
 
 // Answer implements [Source].
@@ -190,8 +186,8 @@ func (r *Requests) Answer(irt Seq, response *Response) bool {
 		return false
 	}
 	err := q.verdict(response)
-	if err == nil && q.pages != nil {
-		r.mu.Unlock() // the pages follow
+	if err == nil && (q.pages != nil || q.reply != nil) {
+		r.mu.Unlock() // the rest follows
 		return true
 	}
 	done := q.finish()
@@ -199,6 +195,25 @@ func (r *Requests) Answer(irt Seq, response *Response) bool {
 	r.mu.Unlock()
 	wake()
 	done(*response, err)
+	return true
+}
+
+// Reply implements [Source].
+func (r *Requests) Reply(irt Seq, m *Message) bool {
+	r.mu.Lock()
+	q := r.sent[irt]
+	if q == nil || q.reply == nil || q.action != m.Action {
+		r.mu.Unlock()
+		return false
+	}
+	if q.done != nil { // otherwise its result is out already
+		q.reply(m)
+	}
+	done := q.finish()
+	wake := r.settle(irt)
+	r.mu.Unlock()
+	wake()
+	done(Response{Status: wire.StatusExecuted}, nil)
 	return true
 }
 

@@ -20,6 +20,7 @@ func (o *Outbox) Attach(hub Features, wake func()) {
 	if hub.String() != "" {
 		o.maxFrames = o.config.WindowFrames
 	}
+	o.batches = hub.Has(wire.FeatureBatch)
 }
 
 // Next implements [Source].
@@ -50,6 +51,7 @@ func (o *Outbox) launch() *frame {
 	o.queue.pop()
 	f.late = false
 	if f.sent == 0 {
+		f = o.gather(f)
 		o.sends++
 		f.sent, f.seq = o.sends, o.seqs.Next()
 	} else {
@@ -70,14 +72,16 @@ func (o *Outbox) Answer(irt Seq, r *Response) bool {
 		return false
 	}
 	number := f.number
-	var rejected []metric.Sample
+	var rejected *Rejection
 	switch r.Status {
 	case wire.StatusExecuted, wire.StatusAccepted:
-		o.acknowledge(f)
+		o.retry.Reset()
+		f.each(o.acknowledge)
 	case wire.StatusUnavailable:
-		o.hold(f)
+		o.stats.Unavailable++
+		f.each(o.hold)
 	default:
-		rejected = o.refuse(f)
+		rejected = o.refuse(f, r)
 	}
 	below := o.room()
 	wake := o.wake
@@ -86,9 +90,10 @@ func (o *Outbox) Answer(irt Seq, r *Response) bool {
 	if wake != nil {
 		wake()
 	}
-	if len(rejected) > 0 {
+	if rejected != nil {
 		if o.config.Rejected != nil {
-			o.config.Rejected(Rejection{Samples: rejected, Status: r.Status, Code: r.Code, Reason: r.Reason})
+			rejected.Status, rejected.Code, rejected.Reason = r.Status, r.Code, r.Reason
+			o.config.Rejected(*rejected)
 		}
 		// Only now: who flushes and then looks for rejections must not miss this one.
 		o.mu.Lock()
@@ -116,8 +121,7 @@ func (o *Outbox) room() (below []func()) {
 // acknowledge settles a frame that was executed. The lock is held.
 func (o *Outbox) acknowledge(f *frame) {
 	o.stats.Acknowledged += uint64(len(f.samples))
-	o.retry.Reset()
-	o.settled(f.number, 0)
+	o.settled(f.number, o.tellSupplies(f))
 	for _, list := range []*frameList{&o.held, &o.queue} {
 		if list.late > 0 {
 			o.dropReplaced(list, f)
@@ -155,14 +159,29 @@ func (o *Outbox) dropReplaced(list *frameList, f *frame) {
 	}
 }
 
-// refuse drops f and returns its samples, to be settled when their refusal has been told. Where they are several of
-// one Send it has each sent again in a frame of its own, so that only the bad ones are refused. The lock is held.
-func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
+// refuse drops f and returns what is to be told, to be settled when it has been. Where it is a batch, or several
+// samples of one Send, it has each part or sample sent again in a frame of its own, so that only the bad ones are
+// refused. The lock is held.
+func (o *Outbox) refuse(f *frame, r *Response) *Rejection {
+	if f.parts.n > 0 {
+		f.each(func(part *frame) {
+			part.alone, part.late = true, true
+			o.queue.insert(part)
+		})
+		return nil
+	}
 	defer f.free()
+	if f.supplies != nil {
+		if r.Status == wire.StatusNotFound {
+			delete(o.supplied, f.datasource) // deleted meanwhile: who makes it anew tells again
+		}
+		o.refusing++
+		return &Rejection{Datasource: f.datasource, Supplies: f.supplies}
+	}
 	if f.whole || len(f.samples) == 1 {
 		o.stats.Refused += uint64(len(f.samples))
 		o.refusing++
-		return slices.Clone(f.samples)
+		return &Rejection{Samples: slices.Clone(f.samples)}
 	}
 	o.settled(f.number, len(f.samples))
 	for _, s := range f.samples {
@@ -178,8 +197,12 @@ func (o *Outbox) refuse(f *frame) (rejected []metric.Sample) {
 // hold keeps a frame for which the hub has no storage now. It was not executed: it will go as a new one, since its
 // first sequence would pass for a repetition where a later one was executed. The lock is held.
 func (o *Outbox) hold(f *frame) {
-	o.stats.Unavailable++
-	f.sent, f.seq, f.late = 0, Seq{}, true
+	if f.supplies != nil && !slices.Equal(f.supplies, o.supplied[f.datasource]) {
+		o.settled(f.number, 0) // the hub is being told something newer, which this must not replace
+		f.free()
+		return
+	}
+	f.sent, f.seq, f.late = 0, Seq{}, f.supplies == nil // what a datasource supplies replaces no samples
 	o.held.push(f)
 	if !o.pausing {
 		o.pausing = true
@@ -209,6 +232,9 @@ func (o *Outbox) release() {
 // Interval implements [Source].
 func (o *Outbox) Interval(Seq, *Interval) bool { return false }
 
+// Reply implements [Source].
+func (o *Outbox) Reply(Seq, *Message) bool { return false }
+
 // Large implements [Source].
 func (o *Outbox) Large() bool { return false }
 
@@ -231,19 +257,24 @@ func (o *Outbox) Detach() {
 		uri metric.URI
 		t   metric.TimeUUID
 	}
-	seen := make(map[key]struct{}, unsure.samples)
+	seen := make(map[key]uint64, unsure.samples) // by which frame
 	var again frameList
 	for f := unsure.pop(); f != nil; f = unsure.pop() {
-		before := len(seen)
-		for _, s := range f.samples {
-			seen[key{s.URI, s.Time}] = struct{}{}
+		replaces := false
+		for s := range f.all {
+			k := key{s.URI, s.Time}
+			by := seen[k]
+			replaces = replaces || by != 0 && by != f.sent
+			seen[k] = f.sent
 		}
-		if len(seen) == before+len(f.samples) {
+		if !replaces {
 			again.push(f)
 			continue
 		}
-		f.sent, f.seq = 0, Seq{}
-		o.queue.insert(f)
+		f.each(func(f *frame) {
+			f.sent, f.seq = 0, Seq{}
+			o.queue.insert(f)
+		})
 	}
 	again.append(o.queue)
 	o.queue = again

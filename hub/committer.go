@@ -135,19 +135,14 @@ const startEvery = 64
 // execute executes a job. One that panics, by a fault of ours that some frame has found, leaves nothing behind and
 // ends nobody else's work.
 func (g *group) execute(j job) {
-	undo, records, samples := len(g.undo), len(g.batch.Records), len(g.batch.Samples)
-	drop, arrivals, cuts := len(g.batch.Drop), len(g.batch.Arrivals), len(g.batch.Cuts)
+	before := g.mark()
 	defer func() {
 		p := recover()
 		if p == nil {
 			return
 		}
 		g.hub.log.Error("a request panicked", zap.Any("panic", p), zap.Stack("stack"))
-		g.undoTo(undo)
-		g.batch.Records, g.batch.Samples = g.batch.Records[:records], g.batch.Samples[:samples]
-		g.hub.uncount(g.batch.Arrivals[arrivals:])
-		g.batch.Drop, g.batch.Arrivals = g.batch.Drop[:drop], g.batch.Arrivals[:arrivals]
-		g.batch.Cuts = g.batch.Cuts[:cuts]
+		g.backTo(before)
 		j.fail()
 	}()
 	j.execute(g)
@@ -167,6 +162,23 @@ func (g *group) finish(j job, err error) {
 		}
 	}()
 	j.finish(g, err)
+}
+
+// mark is how far a group has come.
+type mark struct{ undo, records, samples, drop, arrivals, cuts int }
+
+func (g *group) mark() mark {
+	b := &g.batch
+	return mark{len(g.undo), len(b.Records), len(b.Samples), len(b.Drop), len(b.Arrivals), len(b.Cuts)}
+}
+
+// backTo undoes what was done since, in memory and in what is to be stored.
+func (g *group) backTo(m mark) {
+	b := &g.batch
+	g.undoTo(m.undo)
+	g.hub.uncount(b.Arrivals[m.arrivals:])
+	b.Records, b.Samples, b.Drop = b.Records[:m.records], b.Samples[:m.samples], b.Drop[:m.drop]
+	b.Arrivals, b.Cuts = b.Arrivals[:m.arrivals], b.Cuts[:m.cuts]
 }
 
 // undoTo undoes the changes from the newest back to the n-th.

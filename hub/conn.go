@@ -160,14 +160,14 @@ func (c *conn) handle(frame []byte) {
 	}
 	r := requests.Get().(*request)
 	req, refused := r.decoder.DecodeRequest(frame)
-	if refused != nil {
+	if refused = c.unannounced(req, refused); refused != nil {
 		c.refuse(refused)
 		r.release()
 		return
 	}
-	if req.Action == wire.ActionRequestData {
+	if answer := c.query(req.Action); answer != nil {
 		c.landAll()
-		c.history(req)
+		answer(req)
 		r.release()
 		c.out.wait()
 		return

@@ -34,8 +34,7 @@ const (
 // history executes request_data on the reader's goroutine: its pages hold up the requests behind it and nobody else.
 func (c *conn) history(r *wire.Request) {
 	q, answer := c.newHistory(r)
-	c.hub.measured.frame(r.Action, answer.Status)
-	c.respond(r.Seq, answer)
+	c.answer(r, answer)
 	if q != nil {
 		q.run()
 	}
@@ -84,7 +83,7 @@ func (c *conn) newHistory(r *wire.Request) (*history, wire.Response) {
 	if r.Count != nil && *r.Count > 0 {
 		q.left = *r.Count
 	}
-	return q, wire.Response{Status: wire.StatusAccepted, Reason: "message accepted for processing"}
+	return q, accepted
 }
 
 // run writes the pages. The row at a border is in both pages, and counts in both.
@@ -104,9 +103,13 @@ func (q *history) run() {
 			return
 		}
 		more := full && q.left != 0
-		e := entry{frame: frame, page: q, version: version}
-		e.instead = q.empty(upper)
-		q.conn.out.send(e)
+		border := upper
+		q.conn.out.send(entry{frame: frame, version: version, again: func() []byte {
+			if q.conn.hub.directory.authorize(a.user, a, q.owner, q.uri) {
+				return frame
+			}
+			return q.empty(border)
+		}})
 		if !more || !q.conn.out.wait() {
 			return
 		}

@@ -22,7 +22,9 @@ type model struct {
 
 	mu       sync.RWMutex
 	nodes    map[metric.URI]*node
-	position uint64 // of the newest message
+	index    []metric.URI // all metrics, sorted; nil after a change, and never written to
+	changes  uint64       // of which metrics there are
+	position uint64       // of the newest message
 
 	reserved map[metric.URI]reservation
 	seen     map[seenKey]*seen
@@ -126,6 +128,7 @@ func (m *model) prune(n *node) {
 func (m *model) create(uri metric.URI, kind metric.Kind, series uint64) *node {
 	n := m.at(uri)
 	n.kind, n.series = kind, series
+	m.index, m.changes = nil, m.changes+1
 	*m.number(kind)++
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
 		m.at(up).below++
@@ -138,6 +141,7 @@ func (m *model) remove(n *node) {
 	*m.number(n.kind)--
 	m.settle(n, tally{}, false)
 	n.kind, n.series, n.supplies = 0, 0, nil
+	m.index, m.changes = nil, m.changes+1
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
 		above := m.nodes[up]
 		above.below--
@@ -172,7 +176,7 @@ func (m *model) list(prefix metric.URI) []metric.Metric {
 type metricRecord struct {
 	Series   uint64       `json:"series"`
 	Kind     string       `json:"kind"`
-	Supplies []metric.URI `json:"supplies,omitempty"`
+	Supplies []metric.URI `json:"supplies,omitzero"` // null or missing where nothing was said
 }
 
 func metricKey(owner *user, uri metric.URI) string { return userKey(owner.id) + string(uri) }

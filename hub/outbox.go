@@ -6,6 +6,9 @@ import (
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/zap"
+
+	"github.com/komstream/komstream/internal/wire"
+	"github.com/komstream/komstream/metric"
 )
 
 // outbox is what waits to be written to one socket. There is no standing goroutine: one runs while there is
@@ -22,8 +25,8 @@ type outbox struct {
 	marked  bool // in the list of a group that will start it
 	closed  bool
 
-	// lag holds the owners whose notifications did not fit. They are read from the arrival log once the queue is
-	// empty, and nothing of these owners is queued until then, so that the order stays.
+	// lag holds the owners whose notifications did not fit. Once the queue is empty they are read from the arrival log,
+	// or the agent is told to read them again. Nothing of these owners is queued until then, so that the order stays.
 	lag map[*user]*lag
 
 	busy    bool          // entries are being written
@@ -31,7 +34,11 @@ type outbox struct {
 }
 
 // lag is a range of positions that a session has yet to get.
-type lag struct{ next, last uint64 }
+type lag struct {
+	next, last uint64
+	// missed is what the agent is told of them, by uri local to the owner; nil where it gets them all after all.
+	missed map[metric.URI]*wire.Missed
+}
 
 // entry is one frame to be written.
 type entry struct {
@@ -43,9 +50,8 @@ type entry struct {
 	which   []int
 	version uint64
 
-	// A page of history too: then instead is written in its place.
-	page    *history
-	instead []byte
+	// A page too: it returns what may be written in its place.
+	again func() []byte
 }
 
 func newOutbox(c *conn) *outbox {
@@ -84,13 +90,19 @@ func (o *outbox) push(e entry, touched *[]*outbox) {
 	owner, position := e.notice.owner, e.notice.position
 	if l := o.lag[owner]; l != nil {
 		l.last = position
+		l.note(e.notice, e.which)
 		return
 	}
 	if o.pushes+len(e.frame) > o.conn.hub.config.PushBytes && o.pushes > 0 {
 		if o.lag == nil {
 			o.lag = map[*user]*lag{}
 		}
-		o.lag[owner] = &lag{position, position}
+		l := &lag{next: position, last: position}
+		if o.conn.features.Has(wire.FeatureMissed) {
+			l.missed = map[metric.URI]*wire.Missed{}
+			l.note(e.notice, e.which)
+		}
+		o.lag[owner] = l
 		return
 	}
 	o.pushes += len(e.frame)
@@ -168,7 +180,11 @@ func (o *outbox) run() {
 		}
 		o.mu.Unlock()
 		if len(entries) == 0 {
-			o.replay()
+			if o.conn.features.Has(wire.FeatureMissed) {
+				o.report()
+			} else {
+				o.replay()
+			}
 			continue
 		}
 		for len(entries) > 0 {
@@ -274,11 +290,8 @@ func (o *outbox) transmitOne(e *entry) error {
 // authorizeAgain returns what may still be written of an entry, nil for nothing.
 func (o *outbox) authorizeAgain(e *entry) []byte {
 	h, s := o.conn.hub, o.conn.session
-	if e.page != nil {
-		if h.directory.authorize(s.agent.user, s.agent, e.page.owner, e.page.uri) {
-			return e.frame
-		}
-		return e.instead
+	if e.again != nil {
+		return e.again()
 	}
 	kept := e.notice.allowed(h, s, e.which)
 	switch len(kept) {

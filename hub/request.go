@@ -15,6 +15,11 @@ type request struct {
 
 	answer  wire.Response
 	notices []*notice
+
+	// Where tracked is set, the request's sequence is remembered: instant of source.
+	tracked bool
+	source  seenKey
+	instant metric.Ticks
 }
 
 // Answers that need no detail.
@@ -44,14 +49,8 @@ func ownURI(uri metric.URI, u *user) (metric.URI, bool) {
 func (r *request) execute(g *group) {
 	u := r.conn.session.agent.user
 	switch r.req.Action {
-	case wire.ActionSendDpData, wire.ActionSendDsData, wire.ActionSendMultiData:
-		r.once(g, u.model)
-	case wire.ActionDeleteURI:
-		if !r.conn.features.Has(wire.FeatureDelete) {
-			r.answer = refusal(wire.StatusProtocol, wire.CodeUnsupportedAction,
-				"unsupported action: "+wire.FeaturesHeader+" did not announce "+wire.FeatureDelete)
-			return
-		}
+	case wire.ActionSendDpData, wire.ActionSendDsData, wire.ActionSendMultiData, wire.ActionSendBatch,
+		wire.ActionDeleteURI:
 		r.once(g, u.model)
 	case wire.ActionSendDsInfo:
 		r.answer = r.info(g, u.model)
@@ -74,9 +73,13 @@ func (r *request) once(g *group, m *model) {
 		r.answer = executed
 		return
 	}
-	if r.req.Action == wire.ActionDeleteURI {
+	r.tracked, r.source, r.instant = ok, key, t
+	switch r.req.Action {
+	case wire.ActionDeleteURI:
 		r.answer = r.remove(g, m)
-	} else {
+	case wire.ActionSendBatch:
+		r.answer = r.sendBatch(g, m)
+	default:
 		r.answer = r.send(g, m)
 	}
 	if !ok {
@@ -94,13 +97,25 @@ func (r *request) once(g *group, m *model) {
 	})
 }
 
+// vain notes that a request was not executed after all. Its sequence counts as refused: once a later one of its
+// source is executed, it would pass for executed itself, and who missed the answer would send it again in vain. It is
+// stored with that later one; without it, the store knows neither.
+func (r *request) vain() {
+	if r.tracked {
+		m := r.conn.session.agent.user.model
+		m.seen[r.source] = m.seen[r.source].with(r.instant, true)
+	}
+}
+
 func (r *request) fail() {
 	r.answer, r.notices = refusal(wire.StatusInternal, 1, "internal error"), nil
+	r.vain()
 }
 
 func (r *request) finish(g *group, err error) {
 	if err != nil {
 		r.answer, r.notices = unavailable, nil
+		r.vain()
 	}
 	g.hub.measured.frame(r.req.Action, r.answer.Status)
 	frame := wire.AppendResponse(make([]byte, 0, 256), g.hub.seqs.Next(), r.req.Seq, r.answer)
@@ -114,7 +129,7 @@ func (r *request) finish(g *group, err error) {
 
 // release gives the request's memory back.
 func (r *request) release() {
-	r.conn, r.req, r.notices, r.size = nil, nil, nil, 0
+	r.conn, r.req, r.notices, r.size, r.tracked = nil, nil, nil, 0, false
 	r.decoder.Release()
 	requests.Put(r)
 }

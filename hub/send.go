@@ -21,7 +21,7 @@ func (r *request) send(g *group, m *model) wire.Response {
 	writes := one[:0]
 	var refused wire.Response
 	if r.req.Action == wire.ActionSendMultiData {
-		writes, refused = r.checkMulti(g, m, writes)
+		writes, refused = checkMulti(g, m, r.req.Items, nil, writes)
 	} else {
 		writes, refused = r.checkOne(g, m, writes)
 	}
@@ -32,7 +32,7 @@ func (r *request) send(g *group, m *model) wire.Response {
 		return refused
 	}
 	if len(writes) > 0 {
-		r.store(g, m, writes)
+		r.store(g, m, r.req.Time, writes)
 	}
 	return executed
 }
@@ -52,22 +52,27 @@ func (r *request) checkOne(g *group, m *model, writes []write) ([]write, wire.Re
 	return append(writes, write{uri, stored(r.req.Value), m.kindOf(uri) == 0}), wire.Response{}
 }
 
-// checkMulti checks the items in their order. The type of a metric that exists prevails over the item's.
-func (r *request) checkMulti(g *group, m *model, writes []write) ([]write, wire.Response) {
+// checkMulti checks the items of one time in their order. The type of a metric that exists prevails over the item's;
+// made holds those that exist only once what the request says before is stored.
+func checkMulti(g *group, m *model, items []wire.RequestItem, made map[metric.URI]metric.Kind, writes []write) ([]write,
+	wire.Response) {
 	var fresh map[metric.URI]bool
 	twice := false
-	for i := range r.req.Items {
-		item := &r.req.Items[i]
+	for i := range items {
+		item := &items[i]
 		uri, own := ownURI(item.URI, m.owner)
 		if !own {
 			return nil, refusal(wire.StatusDenied, 201309, reasonForeign)
 		}
-		kind := m.expected(uri, g.now)
+		kind, before := made[uri]
+		if !before {
+			kind = m.expected(uri, g.now)
+		}
 		value, ok := as(kind, item.Value)
 		if !ok {
 			return nil, refusal(wire.StatusProtocol, 201308, "uri content not valid: "+string(item.URI))
 		}
-		isNew := m.kindOf(uri) == 0
+		isNew := !before && m.kindOf(uri) == 0
 		if isNew {
 			if fresh == nil {
 				fresh = map[metric.URI]bool{}
@@ -117,13 +122,13 @@ func stored(v metric.Value) metric.Value {
 
 // store applies writes to the model and notes them in the group: metrics that are created, samples, the arrival, and
 // whom to notify. Those of new metrics are notified apart.
-func (r *request) store(g *group, m *model, writes []write) {
+func (r *request) store(g *group, m *model, t metric.TimeUUID, writes []write) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.position++
 	position := m.position
 	arrival := store.Arrival{
-		Owner: m.owner.id, Position: position, At: g.now, Time: r.req.Time,
+		Owner: m.owner.id, Position: position, At: g.now, Time: t,
 		Via: append([]metric.Origin(nil), r.req.Via...), Items: make([]store.Item, len(writes)),
 	}
 	arrival.Seq, _ = r.req.Seq.TimeUUID()
@@ -137,11 +142,11 @@ func (r *request) store(g *group, m *model, writes []write) {
 			n = g.create(m, w.uri, w.value.Kind())
 		}
 		content := w.value.String()
-		m.count(n, r.req.Time, len(content))
-		g.batch.Samples = append(g.batch.Samples, store.Sample{Series: n.series, Time: r.req.Time, Content: content})
+		m.count(n, t, len(content))
+		g.batch.Samples = append(g.batch.Samples, store.Sample{Series: n.series, Time: t, Content: content})
 		arrival.Items[i] = store.Item{Series: n.series, URI: n.uri, Kind: n.kind, Content: content}
 		if *to == nil {
-			*to = &notice{owner: m.owner, position: position, via: arrival.Via, time: r.req.Time}
+			*to = &notice{owner: m.owner, position: position, via: arrival.Via, time: t}
 		}
 		(*to).add(n, w.value)
 	}

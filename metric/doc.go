@@ -11,7 +11,7 @@
 // A sample is made with [Datapoint] or [Datasource]:
 //
 //	s := metric.Datapoint("host1.cpu.system", time.Now(), 14.63)
-//	t := metric.Datasource("host1.df", "2026-11-24T10:00:00Z", "Filesystem …")
+//	t := metric.Datasource("host1.df", "2026-11-24T10:00:00Z", "Filesystem …").Supplying("root.used", "home.used")
 //
 // Neither returns an error: a sample that breaks a rule carries its fault to where it is sent, which refuses it by
 // name, value and rule. [Sample.Check] tells earlier.

@@ -7,7 +7,8 @@ import (
 
 // InvalidError says which rule an input breaks. It is the error of every constructor and check of this package.
 type InvalidError struct {
-	// Field names what was checked: "uri", "username", "time", "number", "text", "kind".
+	// Field names what was checked: "uri", "username", "time", "number", "text", "kind",
+	// "supplies", "supplies[2]".
 	Field string
 	// Value is the offending input, quoted, shortened to about 80 bytes.
 	Value string

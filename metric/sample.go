@@ -12,7 +12,8 @@ type Sample struct {
 	// Value is the number or text.
 	Value Value
 
-	err error // why the constructor refused; Check returns it
+	err      error  // why the constructor refused; Check returns it
+	supplies *[]URI // what Supplying was told, nil for nothing
 }
 
 // Datapoint returns a sample of a numeric metric. The time is a [time.Time], truncated to the millisecond, or

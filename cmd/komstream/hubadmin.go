@@ -125,5 +125,6 @@ type hubStats struct {
 	Samples  uint64 `json:"samples"`
 	Queued   uint64 `json:"queued"`
 	Replayed uint64 `json:"replayed"`
+	Missed   uint64 `json:"missed"`
 	Lost     uint64 `json:"lost"`
 }

@@ -85,6 +85,8 @@ type Refusal struct {
 	V string
 	// Irt is the sequence of the refused message, zero where it has none.
 	Irt Seq
+	// Action is what the message asks, 0 where that is not known.
+	Action Action
 }
 
 // closeInvalidText is the status of a websocket that closes on a text that is not UTF-8.
@@ -227,7 +229,7 @@ func (d *Decoder) refuse(offset int, fault *InvalidError) *Refusal {
 	if offset <= faultLoad {
 		offset += d.request.Action.Code()
 	}
-	return &Refusal{Status: StatusProtocol, Code: offset, V: "1", Irt: d.request.Seq,
+	return &Refusal{Status: StatusProtocol, Code: offset, V: "1", Irt: d.request.Seq, Action: d.request.Action,
 		Reason: "protocol error: " + fault.detail()}
 }
 
