@@ -2,10 +2,10 @@
 STEP = .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test race fuzz bench check demo examples benchstat
+.PHONY: help fmt lint test race fuzz bench check demo examples benchstat bench-compare
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 fmt: ## format all Go files
 	gofmt -w .
@@ -28,6 +28,10 @@ bench: ## every benchmark once; for numbers use benchstat
 benchstat: ## ten runs of the benchmarks of PKG (./window), summed up
 	go test -run '^$$' -bench . -count 10 $(or $(PKG),./...) | tee bench.out
 	go tool -modfile=tools/go.mod benchstat bench.out
+
+bench-compare: ## the benchmarks of PKG of commit BASE and of the work tree, in COUNT (10) turns, compared
+	@test -n "$(BASE)" || { echo "name a commit: make bench-compare BASE=main"; exit 2; }
+	internal/bench/compare.sh $(BASE) $(PKG)
 
 examples: ## build and run every example
 	$(STEP) examples

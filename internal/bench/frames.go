@@ -71,7 +71,9 @@ func appendFrame(b, body []byte) []byte {
 	return append(b, body...)
 }
 
-// row returns what a window holds i rows before its end, when the windows were filled at a time.
+// row returns what a window holds i rows before its end, when the windows were filled at a time. The values are negative,
+// which no message's is, and in no order: what is sorted already is described too quickly.
 func row(filled time.Time, i int) (metric.Ticks, float64) {
-	return metric.TicksOf(filled.Add(-time.Second - time.Duration(i)*spacing)), -float64(i+1) / 4
+	mixed := uint32(i+1) * 2654435761 >> 12
+	return metric.TicksOf(filled.Add(-time.Second - time.Duration(i)*spacing)), -float64(mixed+1) / 4
 }

@@ -34,6 +34,8 @@ type Result struct {
 	P99US  float64 `json:"p99_us"`
 	P999US float64 `json:"p999_us"`
 	Rate   int     `json:"rate"`
+	// PacedExecNS is ExecNS at that rate, where little is queued and much is spent on waking up.
+	PacedExecNS float64 `json:"paced_exec_ns"`
 	// ChannelsRatio and NaiveRatio are what the peers cost, by what the yardstick costs; AgainstChannels and
 	// AgainstNaive by what the shipped path costs: more than 1 means that komstream is cheaper.
 	ChannelsRatio   float64 `json:"channels_ratio"`

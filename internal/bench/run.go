@@ -230,6 +230,7 @@ func runLibrary(ctx context.Context, c *Config, w Workload, key string) (Result,
 	r := sumUp(w, laps)
 	r.Wrong, r.Dropped = wrong+late.Wrong, dropped
 	r.P50US, r.P99US, r.P999US = late.P50, late.P99, late.P999
+	r.PacedExecNS = quotient(float64(late.CPU.Nanoseconds()), float64(late.Execs))
 	return r, nil
 }
 

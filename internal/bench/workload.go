@@ -31,7 +31,8 @@ type Workload struct {
 	Frames int
 	// Rate is the number of messages a second while delays are measured.
 	Rate int
-	// Target and Stretch are what the ratio to raw is to be at most, 0 for none.
+	// Target and Stretch are what the ratio to raw is to be at most, and for the hub what the rate in a second is to be at
+	// least; 0 for none.
 	Target, Stretch float64
 	// ExecTarget and ExecStretch are the same for the nanoseconds of an execution.
 	ExecTarget, ExecStretch float64
@@ -61,7 +62,7 @@ func Workloads(quick bool) []Workload {
 			ExecTarget: 2000, ExecStretch: 1000},
 		{Name: "mean", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 5000, Job: jobMean},
 		{Name: "describe", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 500, Rate: 500, Job: jobDescribe},
-		{Name: "ingest", hub: true},
+		{Name: "ingest", hub: true, Target: 200_000, Stretch: 350_000},
 		{Name: "fan-out", hub: true},
 		{Name: "history", hub: true},
 	}
