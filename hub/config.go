@@ -63,6 +63,9 @@ type Config struct {
 	// PingInterval is how often a silent socket is asked for a sign of life; after three without one it is closed.
 	// Default 30 s.
 	PingInterval time.Duration
+	// HandshakeTimeout is how long the head of a login or handshake may take to arrive, and its body twice as long.
+	// Default 10 s.
+	HandshakeTimeout time.Duration
 	// LoginRate is how many challenges a second one address gets on average, with bursts of ten times as many, and
 	// UserLoginRate how many one user gets. Above either, an unused challenge is given again, and where there is none,
 	// 429 with the time to wait. Defaults 50 and 50.
@@ -111,7 +114,7 @@ func (c Config) withDefaults() (Config, error) {
 	}{
 		{&c.CookieLife, "CookieLife", 6 * 24 * time.Hour}, {&c.OrphanLife, "OrphanLife", 900 * time.Second},
 		{&c.LogLife, "LogLife", 24 * time.Hour}, {&c.WriteTimeout, "WriteTimeout", 30 * time.Second},
-		{&c.PingInterval, "PingInterval", 30 * time.Second},
+		{&c.PingInterval, "PingInterval", 30 * time.Second}, {&c.HandshakeTimeout, "HandshakeTimeout", 10 * time.Second},
 	} {
 		if *d.field < 0 {
 			return c, fmt.Errorf("hub: Config.%s %v must be positive", d.name, *d.field)

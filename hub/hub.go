@@ -173,8 +173,8 @@ func (h *Hub) run() {
 	h.server = &http.Server{
 		Handler:           h.certified.challenges(mux),
 		ConnContext:       connContext,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       20 * time.Second,
+		ReadHeaderTimeout: h.config.HandshakeTimeout,
+		ReadTimeout:       2 * h.config.HandshakeTimeout,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,

@@ -168,6 +168,13 @@ const (
 	codeQuotaNumbers     = 51095
 )
 
+// longestName bounds the names of metrics, in bytes: the protocol does not, but each level of one is a node in memory.
+const longestName = 4096
+
+func nameTooLong(uri metric.URI) string {
+	return fmt.Sprintf("the name of a metric has %d bytes, may have at most %d", len(uri), longestName)
+}
+
 // daily counts the samples of a day of UTC.
 type daily struct{ day, texts, numbers int64 }
 
@@ -183,6 +190,15 @@ func (d daily) on(day int64) daily {
 
 // admit counts writes against the owner's quota and returns the refusal where they exceed it.
 func (g *group) admit(m *model, writes []write) wire.Response {
+	for i := range writes {
+		if w := &writes[i]; w.isNew && len(w.uri) > longestName {
+			code := codeQuotaDatapoints
+			if w.value.Kind() == metric.KindDatasource {
+				code = codeQuotaDatasources
+			}
+			return refusal(wire.StatusDenied, code, nameTooLong(w.uri))
+		}
+	}
 	q := m.owner.current().Quota
 	if q == (Quota{}) {
 		return wire.Response{}

@@ -108,9 +108,16 @@ func (m *model) expected(uri metric.URI, now time.Time) metric.Kind {
 
 // at returns the node of a uri, made if it is not there. The caller holds mu.
 func (m *model) at(uri metric.URI) *node {
+	if n := m.nodes[uri]; n != nil {
+		return n
+	}
+	return m.keep(metric.URI(strings.Clone(string(uri)))) // the request's strings share its whole frame
+}
+
+// keep is at for a uri that may be kept as it is.
+func (m *model) keep(uri metric.URI) *node {
 	n := m.nodes[uri]
 	if n == nil {
-		uri = metric.URI(strings.Clone(string(uri))) // the request's strings share its whole frame
 		n = &node{owner: m.owner, uri: uri}
 		m.nodes[uri] = n
 	}
@@ -131,7 +138,7 @@ func (m *model) create(uri metric.URI, kind metric.Kind, series uint64) *node {
 	m.index, m.changes = nil, m.changes+1
 	*m.number(kind)++
 	for up, more := n.uri.Parent(); more; up, more = up.Parent() {
-		m.at(up).below++
+		m.keep(up).below++
 	}
 	return n
 }

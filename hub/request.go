@@ -226,6 +226,9 @@ func (r *request) hook(g *group) wire.Response {
 	if !g.hub.directory.authorize(s.agent.user, s.agent, owner, uri) {
 		return refusal(wire.StatusDenied, byKind(kind, 52411, 52360, 52370), reasonDenied)
 	}
+	if len(uri) > longestName {
+		return refusal(wire.StatusDenied, 201401, nameTooLong(uri))
+	}
 	m.mu.Lock()
 	n := m.at(uri)
 	m.mu.Unlock()
