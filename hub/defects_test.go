@@ -315,7 +315,8 @@ func TestDrain(t *testing.T) {
 					begun.Done()
 				}
 			}
-			for range c.frames { //nolint:revive // until the socket ends
+			for range c.frames {
+				continue // until the socket ends
 			}
 			codes[w] = closeCode(c.err)
 		})

@@ -129,7 +129,7 @@ func (s *Store) checkFormat(readOnly bool) error {
 	}
 	defer closer.Close()
 	if len(value) != 1 || value[0] != format {
-		return newerFormat(fmt.Sprint(value))
+		return newerFormat(fmt.Sprintf("%d", value))
 	}
 	return nil
 }
