@@ -323,7 +323,7 @@ func TestOriginalHubSends(t *testing.T) {
 // TestOriginalHubRefusals: a refusal without a reason is one, and what the hub cannot do is said before it is asked.
 func TestOriginalHubRefusals(t *testing.T) {
 	withOriginalHub(t, func(t *testing.T, h *originalHub) {
-		h.refuse["bad"] = ""
+		h.refuse["bad"] = true
 		rejected := make(chan komstream.Rejection, 10)
 		s := h.session(func(c *komstream.Config) {
 			c.Events.Rejected = func(r komstream.Rejection) { rejected <- r }

@@ -44,8 +44,8 @@ type originalHub struct {
 	open     map[*originalSocket]bool
 	proofs   map[string]bool // hashes of challenges
 	logins   int
-	faults   []string // what no original agent would do
-	refuse   map[string]string
+	faults   []string        // what no original agent would do
+	refuse   map[string]bool // uris of which samples are refused, without a reason
 	requests []originalRequest
 }
 
@@ -74,7 +74,6 @@ type originalRequest struct {
 		Count      *int
 		URIs       []struct{ URI, Type, Content string }
 	} `json:"payload"`
-	session string
 }
 
 // newOriginalHub starts the model in the bubble of the test.
@@ -83,7 +82,7 @@ func newOriginalHub(t *testing.T, seed uint64) *originalHub {
 	var lock sync.Mutex
 	h := &originalHub{
 		t: t, key: hubtest.Key(0), listen: pipe.Listen("original"), page: map[string]int{"p": 1000, "d": 100},
-		series: map[string]*originalSeries{}, hooks: map[string]map[string]bool{}, refuse: map[string]string{},
+		series: map[string]*originalSeries{}, hooks: map[string]map[string]bool{}, refuse: map[string]bool{},
 		sockets: map[string]*originalSocket{}, open: map[*originalSocket]bool{}, proofs: map[string]bool{},
 		random: func(n int) int {
 			lock.Lock()
@@ -272,7 +271,6 @@ func (h *originalHub) receive(s *originalSocket, text []byte) {
 		h.mu.Unlock()
 		return
 	}
-	r.session = s.session
 	h.mu.Lock()
 	if s.seqs[r.Seq] {
 		h.fault("seq used twice: %.200s", text)
@@ -356,7 +354,7 @@ func (h *originalHub) store(s *originalSocket, r *originalRequest) {
 	}
 	h.mu.Lock()
 	for _, item := range items {
-		if _, refused := h.refuse[item.URI]; refused {
+		if h.refuse[item.URI] {
 			h.mu.Unlock()
 			s.answer(r.Seq, 4501, 1, nil) // a refusal without a reason
 			return
