@@ -21,6 +21,9 @@ type hubLoad struct {
 	Writers, Metrics, Batch int
 	// Window is how many frames of a writer may wait for their answers.
 	Window int
+	// Bursts are how many frames are sent at a time, a round each; then everything must have arrived before the next ones.
+	// None sends as the window allows.
+	Bursts []int
 	// Subscribers follow each writer.
 	Subscribers int
 	// Frames is what each writer sends in a round, or how many times the reader reads Rows rows.
@@ -38,14 +41,23 @@ func hubLoadOf(name string, c *Config) hubLoad {
 	case ingest:
 		l.Writers, l.Metrics, l.Batch, l.Window, l.Subscribers, l.Frames = 16, 1000, 10, 64, 1, 500*scale
 	case fanOut:
-		l.Writers, l.Metrics, l.Batch, l.Window, l.Subscribers, l.Frames = 1, 1, 1, 10, 250*scale, 200
+		l.Writers, l.Metrics, l.Batch, l.Window, l.Subscribers, l.Frames = 1, 1, 1, 1000, 250*scale, 100
+		l.Bursts = []int{1, 10, 100}
 	case reading:
 		l.Writers, l.Metrics, l.Batch, l.Window, l.Frames, l.Rows = 1, 10, 10, 64, 100*scale, history
 	}
 	if c.small {
-		l.Writers, l.Metrics, l.Subscribers, l.Frames = min(l.Writers, 2), min(l.Metrics, 20), min(l.Subscribers, 3), 20
+		l.Writers, l.Metrics, l.Subscribers, l.Frames = min(l.Writers, 2), min(l.Metrics, 20), min(l.Subscribers, 3), 100
 	}
 	return l
+}
+
+// bursts returns the bursts of the rounds of a lap, and which one stands for the workload.
+func (l *hubLoad) bursts() (all []int, middle int) {
+	if len(l.Bursts) == 0 {
+		return []int{0}, 0
+	}
+	return l.Bursts, len(l.Bursts) / 2
 }
 
 // prepare is how many frames each writer sends before anything is measured: each metric comes at least once.
@@ -61,6 +73,7 @@ type hubOrder struct {
 	Begin bool   `json:",omitempty"` // measure from here …
 	End   bool   `json:",omitempty"` // … to here
 	Go    bool   `json:",omitempty"` // do a round
+	Burst int    `json:",omitempty"` // in bursts of so many frames
 	// Profile names a file for a profile of what comes between Begin and End.
 	Profile string `json:",omitempty"`
 }
@@ -128,11 +141,11 @@ func (s *hubStage) close() {
 }
 
 // round does a round and puts together what both processes say of it.
-func (s *hubStage) round(profile string) (*figures, error) {
+func (s *hubStage) round(burst int, profile string) (*figures, error) {
 	if _, err := s.server.do(order{Hub: &hubOrder{Begin: true, Profile: profile}}); err != nil {
 		return nil, err
 	}
-	agents, err := s.agents.do(order{Hub: &hubOrder{Go: true}})
+	agents, err := s.agents.do(order{Hub: &hubOrder{Go: true, Burst: burst}})
 	if err != nil {
 		return nil, err
 	}

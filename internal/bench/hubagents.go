@@ -30,6 +30,10 @@ type agents struct {
 	delays *delays
 	sent   []atomic.Int64 // when each frame of a round was sent, for the subscribers of fan-out
 	first  int64          // the first frame of the round
+
+	burst   int // frames at a time, 0 for no bursts
+	arrived atomic.Int64
+	gate    chan struct{} // a burst has arrived everywhere
 }
 
 // agent is one socket.
@@ -142,7 +146,9 @@ func (a *agents) hook() error {
 }
 
 // follow does a round.
-func (a *agents) follow(ctx context.Context, _ *hubOrder) (*figures, error) {
+func (a *agents) follow(ctx context.Context, o *hubOrder) (*figures, error) {
+	a.burst, a.gate = o.Burst, make(chan struct{}, 1)
+	a.arrived.Store(0)
 	a.wrong.Store(0)
 	a.delays, a.first = new(delays), a.next
 	f := &figures{Frames: int64(a.load.Frames * a.load.Writers)}
@@ -203,7 +209,25 @@ func (a *agents) delivered(x *agent) error {
 		a.delays.add(time.Since(time.Unix(0, a.sent[x.next-a.first].Load())))
 	}
 	x.next++
+	a.arrive()
 	return nil
+}
+
+// arrive notes that an answer or a notification is there, and opens the gate behind the last one of a burst.
+func (a *agents) arrive() {
+	if a.burst > 0 && a.arrived.Add(1)%int64(a.burst*(1+a.load.Subscribers)) == 0 {
+		a.gate <- struct{}{}
+	}
+}
+
+// pass waits for the end of a burst.
+func (a *agents) pass() error {
+	select {
+	case <-a.gate:
+		return nil
+	case <-time.After(roundTimeout):
+		return errors.New("bench: a burst has not arrived everywhere")
+	}
 }
 
 // write lets each writer send a number of frames, with a window of them waiting for their answers.
@@ -213,27 +237,34 @@ func (a *agents) write(frames int) error {
 		flight := make(chan time.Time, a.load.Window)
 		_ = x.ws.SetReadDeadline(time.Now().Add(roundTimeout)) // a socket that is closed is noticed by the read
 		all.Go(func() error { return a.acknowledged(x, flight) })
-		all.Go(func() error {
-			defer close(flight)
-			samples := make([]metric.Sample, a.load.Batch)
-			for i := range frames {
-				k := a.next + int64(i)
-				frame := a.frame(samples, k)
-				now := time.Now()
-				if a.sent != nil {
-					a.sent[i].Store(now.UnixNano())
-				}
-				flight <- now
-				if err := x.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		all.Go(func() error { return a.send(x, frames, flight) })
 	}
 	err := all.Wait()
 	a.next += int64(frames)
 	return err
+}
+
+// send writes frames as fast as the window or the bursts allow.
+func (a *agents) send(x *agent, frames int, flight chan<- time.Time) error {
+	defer close(flight)
+	samples := make([]metric.Sample, a.load.Batch)
+	for i := range frames {
+		frame := a.frame(samples, a.next+int64(i))
+		now := time.Now()
+		if a.sent != nil {
+			a.sent[i].Store(now.UnixNano())
+		}
+		flight <- now
+		if err := x.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+			return err
+		}
+		if a.burst > 0 && (i+1)%a.burst == 0 {
+			if err := a.pass(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // frame encodes frame k.
@@ -264,6 +295,7 @@ func (a *agents) acknowledged(x *agent, flight <-chan time.Time) error {
 		if a.sent == nil {
 			a.delays.add(time.Since(sent))
 		}
+		a.arrive()
 	}
 	return nil
 }

@@ -60,7 +60,22 @@ type Result struct {
 	// in a second of the clock, with whatever else the machine does.
 	PerSecond float64 `json:"per_second,omitempty"`
 
+	// Bursts are the figures of fan-out for each number of frames that are published at a time; the middle one stands
+	// for the workload.
+	Bursts []Burst `json:"bursts,omitempty"`
+
 	workload Workload
+}
+
+// Burst is what a delivery costs when so many frames are published at a time.
+type Burst struct {
+	Frames    int     `json:"frames"`
+	RawNS     float64 `json:"raw_ns"`
+	FullNS    float64 `json:"full_ns"`
+	Ratio     float64 `json:"ratio"`
+	PerSecond float64 `json:"per_second"`
+	P50US     float64 `json:"p50_us"`
+	P99US     float64 `json:"p99_us"`
 }
 
 // lap is one round of all sides.

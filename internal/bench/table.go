@@ -26,6 +26,10 @@ func WriteTable(out io.Writer, results []Result) error {
 		r := &results[i]
 		if r.workload.hub {
 			hub = append(hub, r.hubCells())
+			for _, b := range r.Bursts {
+				hub = append(hub, []string{fmt.Sprintf("of %d", b.Frames), number(b.RawNS, 0), number(b.FullNS, 0),
+					number(b.Ratio, 2), number(b.PerSecond, 0), "", "", "", number(b.P50US, 0), number(b.P99US, 0), ""})
+			}
 		} else {
 			library = append(library, r.cells())
 		}
