@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"strings"
 
@@ -42,12 +43,15 @@ func newExitCodes() *cobra.Command {
 func explain(err error) (code int, advice string) {
 	var coded *codedError
 	var opening *komstream.OpenError
+	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code, ""
 	case errors.Is(err, komstream.ErrAccessDenied):
 		return exitDenied, ": on the hub's machine, authorise the key with `komstream --dir DIR agent add USER PUBFILE`, " +
 			"or see `komstream --dir DIR agent ls USER`"
+	case errors.As(err, &unknown):
+		return exitUnreachable, ": name the authority's certificate in SSL_CERT_FILE if you trust it"
 	case errors.As(err, &opening) && errors.Is(err, context.DeadlineExceeded):
 		return exitUnreachable, ": is the hub running, and is its URL right? --timeout waits longer"
 	case errors.Is(err, komstream.ErrNotFound):

@@ -94,7 +94,7 @@ func serve(c *cobra.Command, o *options, f hubFlags, log *zap.Logger) (err error
 	}
 	h, err := hub.Start(ctx, f.config)
 	if err != nil {
-		return fmt.Errorf("%w%s", err, advice(err))
+		return startError(err)
 	}
 	defer func() {
 		ending, cancel := context.WithTimeout(context.Background(), f.drain)
@@ -124,6 +124,20 @@ func serve(c *cobra.Command, o *options, f hubFlags, log *zap.Logger) (err error
 	_ = notify("STOPPING=1") // the end shows it, too
 	log.Info("stopping")
 	return nil
+}
+
+// flagNames are the flags of the fields that the hub's errors name.
+var flagNames = strings.NewReplacer("hub: ", "", "Config.ListenTLS", "--listen-tls", "Config.Listen", "--listen",
+	"Config.CertFile", "--cert", "Config.KeyFile", "--cert-key", "Config.ACMEHosts", "--acme-host", "Config.ACMEURL", "--acme-url",
+	"Config.TrustedProxies", "--trusted-proxies", "Config.PublicURL", "--public-url", "Config.CookieDomain", "--cookie-domain",
+	"Config.LogLife", "--log-life", "Config.LogBytes", "--log-bytes")
+
+// startError says why a hub did not start, in the words of the command line.
+func startError(err error) error {
+	if text := err.Error(); strings.Contains(text, "Config.") {
+		return usage(errors.New(flagNames.Replace(text)))
+	}
+	return fmt.Errorf("%w%s", err, advice(err))
 }
 
 // announce says where the hub listens.

@@ -104,7 +104,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newDemo(&o), newHub(&o), newUser(&o), newAgent(&o), newShare(&o),
 		newKeys(&o), newLogin(&o), newContext(&o), newSend(&o), newGet(&o), newWatch(&o), newList(&o), newRemove(&o),
-		newBench(&o), newBenchProcess(), newVersion(&o), newExitCodes(),
+		newBench(&o), newBenchProcess(), newVersion(&o), newCompletion(), newExitCodes(),
 	)
 	return root
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,12 +13,90 @@ import (
 	"github.com/komstream/komstream/metric"
 )
 
-// listRemote lists metrics through a session.
-func (o *options) listRemote(*cobra.Command, string, metric.URI) ([]listed, error) {
-	return nil, usage(fmt.Errorf("listing through a hub is %w: name its data directory with --dir", komstream.ErrUnsupported))
+// listRemote lists metrics through a session: the user's own, or what an owner has shared.
+func (o *options) listRemote(c *cobra.Command, owner string, prefix metric.URI) (rows []listed, err error) {
+	session, err := o.connect(c.Context(), komstream.Events{})
+	if err != nil {
+		return nil, err
+	}
+	defer session.end(&err)
+	prefixes := []metric.URI{prefix}
+	switch {
+	case owner == "" || prefix == "" && metric.URI("x").Global(owner).For(session.where.User).IsLocal():
+	case prefix != "":
+		prefixes[0] = prefix.Global(owner)
+	default:
+		if prefixes, err = session.sharedBy(c.Context(), owner); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range prefixes {
+		for e, err := range session.List(c.Context(), p) {
+			if err != nil {
+				return nil, err
+			}
+			row, err := session.entry(c.Context(), e, len(rows) < textsRead)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// textsRead bounds how many metrics a list reads a text of: each is a request.
+const textsRead = 1000
+
+// entry describes a metric. Lists have no texts in them, since those may be large: they are read one by one.
+func (r *remote) entry(ctx context.Context, e komstream.Entry, read bool) (listed, error) {
+	var last time.Time
+	if !e.Last.IsZero() {
+		last = e.Last.Time()
+	}
+	l := newListed(e.URI, e.Kind, last, time.Now())
+	value := e.Value
+	if e.Kind == metric.KindDatasource && !last.IsZero() && read {
+		for s, err := range r.History(ctx, e.URI, komstream.Range{Last: 1}) {
+			if errors.Is(err, komstream.ErrNotFound) {
+				break // deleted meanwhile
+			}
+			if err != nil {
+				return l, err
+			}
+			value = s.Value
+		}
+	}
+	if value.Kind() != 0 {
+		l.Value, l.text = jsonValue(value), valueText(value, 40)
+	}
+	return l, nil
+}
+
+// sharedBy returns the subtrees that an owner has shared with the user, without those within others.
+func (r *remote) sharedBy(ctx context.Context, owner string) (all []metric.URI, err error) {
+	_, received, err := r.Shares(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(received, func(a, b komstream.Share) int { return cmp.Compare(len(a.URI), len(b.URI)) })
+	for _, share := range received {
+		if share.URI.Owner() != owner || slices.ContainsFunc(all, func(x metric.URI) bool { return share.URI.Within(x) }) {
+			continue
+		}
+		all = append(all, share.URI)
+	}
+	slices.Sort(all)
+	return all, nil
 }
 
 // below returns the metrics at a uri and below it.
-func (r *remote) below(context.Context, metric.URI) ([]metric.URI, error) {
-	return nil, fmt.Errorf("listing through a hub is %w: name its data directory with --dir", komstream.ErrUnsupported)
+func (r *remote) below(ctx context.Context, uri metric.URI) (all []metric.URI, err error) {
+	for e, err := range r.List(ctx, uri) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e.URI)
+	}
+	return all, nil
 }

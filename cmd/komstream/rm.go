@@ -19,9 +19,9 @@ func newRemove(o *options) *cobra.Command {
 		Long: "Delete metrics of the user's own with all their samples, with --recursive everything below them, too. Subscriptions\n" +
 			"stay, and wait for the metric to come again, as either kind. With --dir the metrics are those of the hub's data,\n" +
 			"named OWNER:URI.",
-		Example: "  komstream rm cpu.old\n" +
+		Example: "  komstream rm cpu.old --yes\n" +
 			"  komstream rm host --recursive --yes\n" +
-			"  komstream --dir data rm alice:host --recursive",
+			"  komstream --dir data rm alice:cpu --recursive --yes",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(fmt.Errorf("%s takes URI…: see %[1]s --help", c.CommandPath()))

@@ -53,7 +53,7 @@ func parseSpan(text string) (time.Duration, error) {
 		total += time.Duration(n) * unit.size
 		rest = after
 	}
-	if rest != "" {
+	if rest != "" || total == 0 {
 		d, err := time.ParseDuration(rest)
 		if err != nil || d < 0 {
 			return 0, fmt.Errorf("duration %q must be like 90s, 1h30m or 7d", text)
