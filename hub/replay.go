@@ -30,14 +30,22 @@ func (o *outbox) replay() {
 	if owner == nil {
 		return
 	}
-	arrivals, err := h.store.Since(context.Background(), owner.id, from.next-1, replayAtOnce)
+	ctx := context.Background()
+	arrivals, err := h.store.Since(ctx, owner.id, from.next-1, replayAtOnce)
+	kept := true
+	if err == nil {
+		kept, err = h.kept(ctx, owner, from.next, arrivals)
+	}
 	if err != nil {
+		// The agent comes back and asks for the history; going on would leave a gap that it does not know of.
 		h.log.Error("the arrival log cannot be read", zap.Error(err))
+		o.conn.closeWith(closeUnavailable, "")
+		return
 	}
 	next := from.last + 1 // unless something is left
 	for i := range arrivals {
 		a := &arrivals[i]
-		if i == 0 && a.Position > from.next {
+		if i == 0 && !kept {
 			o.lose(owner, min(a.Position, from.last+1)-from.next)
 		}
 		if a.Position > from.last {
