@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +124,7 @@ func confirm(c *cobra.Command, yes, must bool, question string, args ...any) err
 	if _, err := fmt.Fprintf(c.ErrOrStderr(), question+" [y/N] ", args...); err != nil {
 		return err
 	}
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	answer, err := interruptible(c.Context(), func() (string, error) { return bufio.NewReader(in).ReadString('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -132,6 +133,24 @@ func confirm(c *cobra.Command, yes, must bool, question string, args ...any) err
 		return nil
 	}
 	return errNotConfirmed
+}
+
+// interruptible returns what read does, or the cause of ctx when that ends first: a read of a terminal or a pipe cannot be
+// broken off. What reads goes on until the program ends, soon.
+func interruptible(ctx context.Context, read func() (string, error)) (text string, err error) {
+	done := make(chan struct{})
+	var got string
+	var gotErr error
+	go func() {
+		defer close(done)
+		got, gotErr = read()
+	}()
+	select {
+	case <-done:
+		return got, gotErr
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 func say(out io.Writer, format string, args ...any) error {

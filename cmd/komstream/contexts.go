@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -142,9 +141,4 @@ func newContext(o *options) *cobra.Command {
 		Example: "  komstream context rm work", Args: arguments("NAME"), ValidArgsFunction: completeContexts}, true,
 		func(_ *cobra.Command, file *clicontext.File, args []string) error { return file.Remove(args[0]) })
 	return group("context", "Choose among the hubs that this user logs in to", list, use, show, remove)
-}
-
-// ended reports whether an error is only that the command was interrupted, or its time over.
-func ended(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }

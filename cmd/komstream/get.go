@@ -38,8 +38,9 @@ func newGet(o *options) *cobra.Command {
 			"  komstream get cpu.user --count 1 --json\n" +
 			"  komstream get cpu.user --from -7d --csv > week.csv\n" +
 			"  komstream get cpu.user --plot",
-		Args: arguments("URI"),
-		RunE: func(c *cobra.Command, args []string) error { return runGet(c, o, f, args[0]) },
+		Args:              arguments("URI"),
+		ValidArgsFunction: o.completeURIs,
+		RunE:              func(c *cobra.Command, args []string) error { return runGet(c, o, f, args[0]) },
 	}
 	c.Flags().StringVar(&f.from, "from", "", "begin: a distance like -1h or -7d, a day, or a time with a zone")
 	c.Flags().StringVar(&f.to, "to", "", "end, likewise; default is the newest")

@@ -47,8 +47,9 @@ func newList(o *options) *cobra.Command {
 		Long: "List the user's metrics at a uri and below it, or all: kind, number of samples, newest value and its age. What another\n" +
 			"user shares is listed by OWNER: or OWNER:URI. With --dir the metrics are those of the hub's data, of the user that\n" +
 			"the prefix names, or --user. The number of samples is known there only.",
-		Example: "  komstream ls\n  komstream ls host --tree\n  komstream --dir data ls alice: --json",
-		Args:    atMostOne("PREFIX"),
+		Example:           "  komstream ls\n  komstream ls host --tree\n  komstream --dir data ls alice: --json",
+		Args:              atMostOne("PREFIX"),
+		ValidArgsFunction: o.completeURIs,
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		owner, prefix, err := parsePrefix(args)

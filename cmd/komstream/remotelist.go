@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,4 +100,33 @@ func (r *remote) below(ctx context.Context, uri metric.URI) (all []metric.URI, e
 		all = append(all, e.URI)
 	}
 	return all, nil
+}
+
+// completionTimeout is how long somebody waits who has pressed the tabulator.
+const completionTimeout = 2 * time.Second
+
+// completeURIs completes the names of the user's metrics, where the flags so far say how the hub is reached.
+func (o *options) completeURIs(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	const directive = cobra.ShellCompDirectiveNoFileComp
+	where, err := o.resolve()
+	if err != nil {
+		return nil, directive
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completionTimeout)
+	defer cancel()
+	session, err := openSession(ctx, where, completionTimeout, komstream.Events{})
+	if err != nil {
+		return nil, directive
+	}
+	defer session.end(&err)
+	var names []string
+	for e, err := range session.List(ctx, "") {
+		if err != nil {
+			break
+		}
+		if strings.HasPrefix(string(e.URI), typed) {
+			names = append(names, string(e.URI)+"\t"+e.Kind.String())
+		}
+	}
+	return names, directive
 }

@@ -22,6 +22,7 @@ func newRemove(o *options) *cobra.Command {
 		Example: "  komstream rm cpu.old --yes\n" +
 			"  komstream rm host --recursive --yes\n" +
 			"  komstream --dir data rm alice:cpu --recursive --yes",
+		ValidArgsFunction: o.completeURIs,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(fmt.Errorf("%s takes URI…: see %[1]s --help", c.CommandPath()))

@@ -37,7 +37,7 @@ func newSend(o *options) *cobra.Command {
 			"  komstream send --text host.motd < motd.txt\n" +
 			"  komstream send --ndjson < samples.ndjson\n" +
 			"  komstream send --csv --resume load.state < samples.csv",
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: o.completeURIs,
 		RunE:              func(c *cobra.Command, args []string) error { return runSend(c, o, f, args) },
 	}
 	c.Flags().StringVar(&f.at, "time", "", "time of the first value: ISO 8601 with a zone, or a distance from now like -5m")
@@ -65,7 +65,7 @@ func runSend(c *cobra.Command, o *options, f sendFlags, args []string) error {
 	if f.resume != "" || c.Flags().Changed("from-line") {
 		return usage(errors.New("--resume and --from-line need --ndjson or --csv"))
 	}
-	samples, err := f.samples(c.InOrStdin(), args)
+	samples, err := f.samples(c, args)
 	if err != nil {
 		return err
 	}
@@ -107,14 +107,14 @@ func count[N int | int64](n N, noun string) string {
 }
 
 // samples makes the samples of a command line, and checks them: what is wrong is told before a hub is asked for.
-func (f *sendFlags) samples(in io.Reader, args []string) ([]metric.Sample, error) {
+func (f *sendFlags) samples(c *cobra.Command, args []string) ([]metric.Sample, error) {
 	kind, values := metric.KindDatapoint, args
 	var uri string
 	switch {
 	case f.text != "":
 		kind, uri = metric.KindDatasource, f.text
 		if len(args) == 0 {
-			text, err := readText(in)
+			text, err := readText(c)
 			if err != nil {
 				return nil, err
 			}
@@ -158,13 +158,17 @@ func textAdvice(kind metric.Kind, err error) string {
 }
 
 // readText reads one text from standard input, not from a keyboard.
-func readText(in io.Reader) (string, error) {
+func readText(c *cobra.Command) (string, error) {
+	in := c.InOrStdin()
 	if _, yes := terminal(in); yes {
 		return "", usage(errors.New("no text: give it as an argument, or redirect standard input: komstream send --text URI < FILE"))
 	}
-	text, err := io.ReadAll(io.LimitReader(in, metric.MaxText+1))
+	text, err := interruptible(c.Context(), func() (string, error) {
+		text, err := io.ReadAll(io.LimitReader(in, metric.MaxText+1))
+		return string(text), err
+	})
 	if err != nil {
 		return "", fmt.Errorf("reading standard input: %w", err)
 	}
-	return string(text), nil
+	return text, nil
 }

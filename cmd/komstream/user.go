@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -251,8 +252,11 @@ func newPassword(o *options) *cobra.Command {
 func readPassword(c *cobra.Command) (string, error) {
 	in, ok := terminal(c.InOrStdin())
 	if !ok {
-		text, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 4096))
-		password, _, _ := strings.Cut(string(text), "\n")
+		text, err := interruptible(c.Context(), func() (string, error) {
+			text, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 4096))
+			return string(text), err
+		})
+		password, _, _ := strings.Cut(text, "\n")
 		password = strings.TrimSuffix(password, "\r")
 		if err == nil && password == "" {
 			err = usage(errors.New("no password on standard input: redirect it from a file, or say --none"))
@@ -264,11 +268,10 @@ func readPassword(c *cobra.Command) (string, error) {
 		if _, err := io.WriteString(c.ErrOrStderr(), question); err != nil {
 			return "", err
 		}
-		text, err := term.ReadPassword(int(in.Fd()))
-		if err := errors.Join(err, say(c.ErrOrStderr(), "")); err != nil {
+		var err error
+		if answers[i], err = askPassword(c, in); err != nil {
 			return "", err
 		}
-		answers[i] = string(text)
 	}
 	if answers[0] != answers[1] {
 		return "", errors.New("the two passwords differ: nothing was done")
@@ -277,6 +280,19 @@ func readPassword(c *cobra.Command) (string, error) {
 		return "", usage(errors.New("the password is empty: say --none to take it away"))
 	}
 	return answers[0], nil
+}
+
+// askPassword reads a line that the terminal does not show. However it ends, the terminal shows what is typed again.
+func askPassword(c *cobra.Command, in *os.File) (string, error) {
+	state, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	text, err := interruptible(c.Context(), func() (string, error) {
+		text, err := term.ReadPassword(int(in.Fd()))
+		return string(text), err
+	})
+	return text, errors.Join(err, term.Restore(int(in.Fd()), state), say(c.ErrOrStderr(), ""))
 }
 
 func newLogout(o *options) *cobra.Command {

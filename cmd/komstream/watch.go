@@ -29,7 +29,8 @@ func newWatch(o *options) *cobra.Command {
 		Short: "Print samples as they arrive",
 		Long: "Print the samples of some metrics as they arrive, until it is interrupted: time, uri and value, or with --json one JSON\n" +
 			"object a line. A metric need not exist yet. After a lost connection it goes on with what arrives then.",
-		Example: "  komstream watch cpu.user bob:cpu.user\n  komstream watch cpu.user --json --count 10",
+		Example:           "  komstream watch cpu.user bob:cpu.user\n  komstream watch cpu.user --json --count 10",
+		ValidArgsFunction: o.completeURIs,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(fmt.Errorf("%s takes URI…: see %[1]s --help", c.CommandPath()))

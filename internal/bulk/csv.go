@@ -17,7 +17,6 @@ type records struct {
 	in      *csv.Reader
 	columns [columnCount]int // where a column is, -1 where it is not
 	begun   bool
-	line    int64 // of the record before
 	clock   clock
 	raw     []byte
 }

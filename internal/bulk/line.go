@@ -19,8 +19,9 @@ type Line struct {
 	raw []byte // what distinguishes this line from others; valid until the next one is read
 }
 
-// Source reads lines. Next returns io.EOF after the last. Any other error ends the input, too.
+// Source reads lines.
 type Source interface {
+	// Next returns the next line, or io.EOF after the last. Any other error ends the input, too.
 	Next() (Line, error)
 }
 
@@ -42,7 +43,7 @@ func (c *clock) next() time.Time {
 
 // sample makes the sample of a line and checks it.
 func sample(uri, at string, kind metric.Kind, value string, c *clock) (s metric.Sample, err error) {
-	t := time.Time{}
+	var t time.Time
 	if at == "" {
 		t = c.next()
 	} else if t, err = metric.ParseTime(at); err != nil {
