@@ -80,7 +80,8 @@ func (d *directory) change(ctx context.Context, u *user, edit func(s *settings))
 }
 
 // SetRetention sets what is kept of a subtree of a user, given local to the user; "" is the whole data model, and the
-// zero Retention takes a rule away. There need not be such a metric.
+// zero Retention takes a rule away. There need not be such a metric. It is enforced within moments: set the rule that is
+// to spare a part before the one for the whole.
 func (h *Hub) SetRetention(ctx context.Context, username string, uri metric.URI, r Retention) error {
 	u, local, err := h.subtree(username, uri)
 	if err != nil {

@@ -170,7 +170,7 @@ func TestRetention(t *testing.T) {
 		"count":        {[]RetentionRule{{"a", Retention{Count: 10}}}, map[metric.URI]int{"a": 10, "a.b": 10, "t": 100}},
 		"age or count": {[]RetentionRule{{"a", Retention{Count: 50, Age: 60 * time.Second}}}, map[metric.URI]int{"a": 50, "a.b": 50, "t": 100}},
 		"narrower holds alone": {[]RetentionRule{
-			{"", Retention{Count: 5}}, {"a.b", Retention{Age: time.Hour}}},
+			{"a.b", Retention{Age: time.Hour}}, {"", Retention{Count: 5}}},
 			map[metric.URI]int{"a": 5, "a.b": 100, "t": 5}},
 		// Numbers count 19 bytes each, texts 1016: for each second 1,054.
 		"bytes":     {[]RetentionRule{{"", Retention{Bytes: 10540}}}, map[metric.URI]int{"a": 10, "a.b": 10, "t": 10}},
