@@ -19,6 +19,7 @@ const (
 // encoder makes the frames of a load.
 type encoder struct {
 	w     *Workload
+	uris  []metric.URI
 	base  metric.Ticks
 	seqs  *wire.SeqSource
 	items []wire.RequestItem
@@ -26,7 +27,10 @@ type encoder struct {
 }
 
 func newEncoder(w *Workload, filled time.Time) *encoder {
-	return &encoder{w: w, base: baseTicks(filled), seqs: wire.NewSeqSource(time.Now), items: make([]wire.RequestItem, w.Batch)}
+	return &encoder{
+		w: w, uris: w.uris(), base: baseTicks(filled), seqs: wire.NewSeqSource(time.Now),
+		items: make([]wire.RequestItem, w.Batch),
+	}
 }
 
 // baseTicks is what the time of a message lies behind its number: so the time tells the number.
@@ -38,7 +42,7 @@ func (e *encoder) append(b []byte, k int64) []byte {
 	group := int(k % int64(e.w.groups()))
 	value, _ := metric.NumberOf(k) // whole numbers are always valid
 	for i := range e.items {
-		e.items[i] = wire.RequestItem{URI: e.w.uri(group*e.w.Batch + i), Kind: metric.KindDatapoint, Value: value}
+		e.items[i] = wire.RequestItem{URI: e.uris[group*e.w.Batch+i], Kind: metric.KindDatapoint, Value: value}
 	}
 	e.body = wire.AppendNotification(e.body[:0], e.seqs.Next(), at, nil, uint64(k), "", e.items)
 	return appendFrame(b, e.body)

@@ -119,8 +119,6 @@ func (x *agent) read() (wire.Message, error) {
 	return x.decoder.Decode(frame)
 }
 
-func benchURI(i int) metric.URI { return metric.URI(fmt.Sprintf("host%04d.cpu", i)) }
-
 // hook subscribes each subscriber to all metrics of its user.
 func (a *agents) hook() error {
 	var all errgroup.Group

@@ -54,10 +54,7 @@ type common struct {
 }
 
 func newCommon(w *Workload) *common {
-	c := &common{w: w, uris: make([]metric.URI, w.URIs), tally: make([]tally, w.Impulses)}
-	for i := range c.uris {
-		c.uris[i] = w.uri(i)
-	}
+	c := &common{w: w, uris: w.uris(), tally: make([]tally, w.Impulses)}
 	for i := range c.tally {
 		next := int64(firstMessage)
 		if step := w.step(); step > 1 { // up to the first message of the impulse's group

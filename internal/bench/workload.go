@@ -82,6 +82,8 @@ func Workloads(quick bool) []Workload {
 		}
 		if !quick {
 			w.Frames *= 4
+		} else if w.URIs > 1000 {
+			w.Frames /= 2
 		}
 	}
 	return all
@@ -108,8 +110,16 @@ func find(name string, quick bool) (Workload, error) {
 // groups is the number of groups of metrics.
 func (w *Workload) groups() int { return w.URIs / w.Batch }
 
-// uri names metric i. All names have one length, so that all messages have.
-func (w *Workload) uri(i int) metric.URI { return metric.URI(fmt.Sprintf("host%04d.cpu", i)) }
+// uris names the metrics. All names have one length, so that all messages have.
+func (w *Workload) uris() []metric.URI {
+	uris := make([]metric.URI, w.URIs)
+	for i := range uris {
+		uris[i] = benchURI(i)
+	}
+	return uris
+}
+
+func benchURI(i int) metric.URI { return metric.URI(fmt.Sprintf("host%04d.cpu", i)) }
 
 // first is the first metric of impulse i.
 func (w *Workload) first(i int) int { return i * w.On % w.URIs }
@@ -132,14 +142,11 @@ func (w *Workload) step() int64 {
 
 // impulses returns the impulses, each with the function that do makes for it.
 func (w *Workload) impulses(do func(i int) impulse.Func) []impulse.Impulse {
-	all := make([]impulse.Impulse, w.Impulses)
+	all, uris := make([]impulse.Impulse, w.Impulses), w.uris()
 	for i := range all {
-		on := make([]metric.URI, w.On)
-		for n := range on {
-			on[n] = w.uri(w.first(i) + n)
-		}
+		on := impulse.URIs(uris[w.first(i) : w.first(i)+w.On]...)
 		all[i] = impulse.Impulse{
-			Name: fmt.Sprintf("bench.impulse%d", i), On: impulse.URIs(on...), Past: impulse.Past{Delta: hour},
+			Name: fmt.Sprintf("bench.impulse%d", i), On: on, Past: impulse.Past{Delta: hour},
 			// Every message is a run of its own, however far the functions lag behind.
 			Overload: impulse.Queue(impulse.MaxQueue),
 			Do:       do(i),
