@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/komstream/komstream"
+	"github.com/komstream/komstream/connection"
 )
 
 // The exit codes.
@@ -39,10 +40,14 @@ func newExitCodes() *cobra.Command {
 	}
 }
 
+// statusDenied is the protocol's status of what an agent may not do.
+const statusDenied = 4430
+
 // explain returns the exit code of an error, and what to do about it where the error does not say so.
 func explain(err error) (code int, advice string) {
 	var coded *codedError
 	var opening *komstream.OpenError
+	var refused *connection.RefusedError
 	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &coded):
@@ -54,6 +59,12 @@ func explain(err error) (code int, advice string) {
 		return exitUnreachable, ": name the authority's certificate in SSL_CERT_FILE if you trust it"
 	case errors.As(err, &opening) && errors.Is(err, context.DeadlineExceeded):
 		return exitUnreachable, ": is the hub running, and is its URL right? --timeout waits longer"
+	case errors.As(err, &refused) && refused.Status == statusDenied && refused.URI.Owner() != "":
+		return exitFailed, ": ask its owner for `komstream share add`"
+	case errors.As(err, &refused) && strings.HasPrefix(refused.Action, "share"):
+		return exitFailed, ""
+	case errors.As(err, &refused) && refused.Action == "unshare":
+		return exitFailed, ": see `komstream share ls`"
 	case errors.Is(err, komstream.ErrNotFound):
 		return exitFailed, ": see `komstream ls`"
 	case errors.Is(err, context.Canceled):
