@@ -1,12 +1,14 @@
 package hub_test
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -118,6 +120,54 @@ func TestFullDisk(t *testing.T) {
 	if rows := texts(t, connect(t, again, cookie, "")); !covers(rows, acknowledged) {
 		t.Errorf("after a restart there are %d rows, want the %d acknowledged", len(rows), len(acknowledged))
 	}
+}
+
+// TestDisksThatCannotBeStartedOn: a full one, and one that may only be read. Each is one line, and what is there stays.
+func TestDisksThatCannotBeStartedOn(t *testing.T) {
+	ctx := context.Background()
+	prepare := func() (disk, dir string) {
+		disk = smallDisk(t, 200)
+		dir = filepath.Join(disk, "data")
+		h, err := hub.Start(ctx, hub.Config{Dir: dir})
+		must(t, err)
+		must(t, h.AddUser(ctx, "alice"))
+		must(t, h.Close())
+		return disk, dir
+	}
+	refused := func(name, dir string) {
+		t.Helper()
+		h, err := hub.Start(ctx, hub.Config{Dir: dir})
+		if err == nil {
+			// It may start to serve reads, but must not take a change.
+			if h.AddUser(ctx, "bob") == nil {
+				t.Errorf("%s: it took a change", name)
+			}
+			_ = h.Close()
+			return
+		}
+		if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %q, want one line that names the directory", name, err)
+		}
+	}
+	intact := func(name, dir string) {
+		t.Helper()
+		h, err := hub.Start(ctx, hub.Config{Dir: dir})
+		must(t, err)
+		if users := h.Users(); len(users) != 1 || users[0] != "alice" {
+			t.Errorf("%s: users %v afterwards, want alice", name, users)
+		}
+		must(t, h.Close())
+	}
+	disk, dir := prepare()
+	remove := ballast(t, disk)
+	refused("full", dir)
+	remove()
+	intact("full", dir)
+	disk, dir = prepare()
+	must(t, syscall.Mount("none", disk, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	refused("read-only", dir)
+	must(t, syscall.Mount("none", disk, "tmpfs", syscall.MS_REMOUNT, ""))
+	intact("read-only", dir)
 }
 
 // texts returns the first words of the rows of df.

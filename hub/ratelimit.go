@@ -13,6 +13,7 @@ import (
 // LimitError is too many attempts: the next one may come after RetryAfter.
 type LimitError struct{ RetryAfter time.Duration }
 
+// Error implements error.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("hub: too many attempts: try again in %v", e.RetryAfter.Round(time.Second))
 }

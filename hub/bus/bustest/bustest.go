@@ -1,4 +1,3 @@
-// Package bustest is the suite that every [bus.Bus] passes.
 package bustest
 
 import (

@@ -98,6 +98,13 @@ func openLocked(c Config, fs vfs.FS, lock *pebble.Lock, readOnly bool) (s *Store
 		size = 64 << 20
 	}
 	s = &Store{config: c, fs: fs, lock: lock, cache: pebble.NewCache(size)}
+	if !readOnly {
+		// To open is to write, and a database that fails at that cannot be closed.
+		if err := s.room(); err != nil {
+			s.cache.Unref()
+			return nil, fmt.Errorf("pebblestore: %s: %w", c.Dir, err)
+		}
+	}
 	if s.handle, err = openHandle(c, fs, s.cache, readOnly); err != nil {
 		s.cache.Unref()
 		return nil, fmt.Errorf("pebblestore: %w", err)
