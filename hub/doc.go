@@ -33,4 +33,16 @@
 // Notifications of a session wait in a queue of 1 MiB. When it is full the hub stops queueing for that session and
 // remembers from which position on; when the socket has drained it reads the arrival log from there and goes on, so
 // that a slow subscriber costs no memory, slows nobody, and loses nothing that the log still holds.
+//
+// # Operation
+//
+// [Hub.SetQuota] bounds what a user may have and send, [Hub.SetRetention] what is kept; a goroutine of its own enforces
+// retention, by cuts that take their turn among the owner's writes. [Hub.Usage] and [Hub.Details] tell sizes: they are
+// counted as samples come, and read again from the store where a late sample may have replaced another.
+//
+// [Hub.Backup] copies everything while the hub runs, [Verify] reads everything while it does not. On a full disk writes
+// are refused with 4503 and reads go on; when there is room again so do the writes. [Hub.Ops] has health and figures.
+//
+// Hubs that share a store tell each other over a bus (package bus) what they have stored; the sessions of one hub need
+// none. What was created, deleted, granted and withdrawn is not told yet.
 package hub
