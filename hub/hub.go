@@ -81,7 +81,7 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 	h := &Hub{
 		config: c, log: c.Logger, challenges: newChallenges(c.LoginRate, c.UserLoginRate), rsa: make(chan struct{}, rsaAtOnce()),
 		hashes: make(chan struct{}, hashesAtOnce), limits: newGuesses(), measured: newMeasured(),
-		features: wire.FeaturesOf(wire.FeatureVia, wire.FeaturePos, wire.FeatureDelete),
+		features: wire.OwnFeatures(),
 		seqs:     wire.NewSeqSource(nil), reading: newBudget(readBudget), memory: pipe.Listen("hub"),
 		house: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 		sessions: map[string]*session{}, conns: map[*conn]bool{},
