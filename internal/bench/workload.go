@@ -61,7 +61,7 @@ func Workloads(quick bool) []Workload {
 		{Name: "partial", URIs: 1000, Batch: 10, Impulses: 100, On: 1000, Frames: 1000, Rate: 200, Job: jobOthers,
 			ExecTarget: 2000, ExecStretch: 1000},
 		{Name: "mean", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 5000, Job: jobMean},
-		{Name: "describe", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 500, Rate: 500, Job: jobDescribe},
+		{Name: "describe", URIs: 1000, Batch: 10, Impulses: 100, On: 10, Frames: 300, Rate: 500, Job: jobDescribe},
 		{Name: "ingest", hub: true, Target: 200_000, Stretch: 350_000},
 		{Name: "fan-out", hub: true},
 		{Name: "history", hub: true},
