@@ -44,6 +44,18 @@ func shown() map[string][]byte {
 		}
 		return all
 	}
+	batch := wire.BeginBatch(nil, ask, wire.Seq{}, nil)
+	batch.Send(at(0), []metric.Sample{cpu, df})
+	batch.Send(at(1), []metric.Sample{cpu})
+	listing := wire.BeginList(nil, wire.ActionListURIs, reply, ask, 1<<20)
+	listing.Entry(&wire.Entry{URI: "cpu.user", Kind: metric.KindDatapoint, Last: at(0), Value: cpu.Value})
+	listing.Entry(&wire.Entry{URI: "host.df", Kind: metric.KindDatasource, Last: at(0), Supplies: []metric.URI{"sda"}})
+	shares := wire.BeginList(nil, wire.ActionListShares, reply, ask, 1<<20)
+	shares.Share(wire.Share{URI: "alice:cpu", User: "friend"})
+	log := wire.BeginList(nil, wire.ActionSince, reply, ask, 1<<20)
+	log.Message(&wire.Logged{Pos: 41, At: at(1), Seq: ask, Time: at(0), Items: items(cpu)}, "")
+	missed := wire.BeginList(nil, wire.ActionMissedData, reply, wire.Seq{}, 1<<20)
+	missed.Missed(&wire.Missed{URI: "friend:cpu.user", First: at(-60), Last: at(0), From: 17, To: 41, Count: 20})
 	older := metric.Datapoint("cpu.user", noon.Add(-time.Minute), "12")
 	return map[string][]byte{
 		"send_dp_data":    wire.AppendSendOne(nil, ask, wire.Seq{}, nil, &cpu),
@@ -63,6 +75,18 @@ func shown() map[string][]byte {
 			items(cpu)),
 		"send_data_interval": wire.AppendInterval(nil, reply, ask, "cpu.user", metric.KindDatapoint, at(-60), at(0),
 			[]metric.Sample{cpu, older}),
+
+		"send_batch":       batch.End(),
+		"list_uris":        wire.AppendList(nil, ask, "friend:cpu", "", 100),
+		"list_uris page":   listing.EndMore(true),
+		"share":            wire.AppendShare(nil, wire.ActionShare, ask, "cpu", "friend"),
+		"unshare":          wire.AppendShare(nil, wire.ActionUnshare, ask, "cpu", "friend"),
+		"list_shares":      wire.AppendListShares(nil, ask, wire.Share{}, 0),
+		"list_shares page": shares.EndMore(false),
+		"since":            wire.AppendSince(nil, ask, "", 40, 0),
+		"since page":       log.EndLog(41, true, false),
+		"missed_data":      missed.End(),
+		"delete_uri":       wire.AppendDelete(nil, ask, "cpu.user", metric.KindDatapoint),
 	}
 }
 
