@@ -472,3 +472,30 @@ func TestSincePages(t *testing.T) {
 		t.Errorf("a position of another log: %v", f.Payload)
 	}
 }
+
+// TestEveryNotificationSaysWhereItComesFrom looks for via and pos on each kind of notification: of a metric that
+// exists, of one that a pending hook waited for, and of those read from the log for a slow original agent.
+func TestEveryNotificationSaysWhereItComesFrom(t *testing.T) {
+	const messages = 300
+	h := hubtest.Start(t, hub.Config{MemoryStore: true, PushBytes: 64 << 10})
+	writer, live := dial(t, h, "alice", allFeatures), dial(t, h, "alice", "via, pos")
+	slow := stalled(t, h, enter(t, h, "alice"))
+	live.hook(4404, "m")
+	must(t, slow.WriteMessage(websocket.TextMessage, wire.AppendHook(nil, writer.seqs.Next(), "m")))
+	readFrame(t, slow)
+	text := strings.Repeat("x", 1000)
+	for i := range messages {
+		seq, sample := writer.seqs.Next(), ds("m", i, text)
+		writer.expect(4200, seq, wire.AppendSendOne(nil, seq, wire.Seq{}, []metric.Origin{{byte(i), 9}}, &sample))
+	}
+	for i := range messages {
+		for name, f := range map[string]frame{"live": live.next(), "slow": readFrame(t, slow)} {
+			if want := fmt.Sprintf("%02x09000000000000", byte(i)); f.Pos != uint64(i+1) || !slices.Equal(f.Via, []string{want}) {
+				t.Fatalf("%s, message %d: at %d via %v, want %d and %s", name, i, f.Pos, f.Via, i+1, want)
+			}
+		}
+	}
+	if h.Stats().Replayed == 0 {
+		t.Error("nothing was replayed")
+	}
+}
