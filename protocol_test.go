@@ -77,7 +77,7 @@ func shown() map[string][]byte {
 			[]metric.Sample{cpu, older}),
 
 		"send_batch":       batch.End(),
-		"list_uris":        wire.AppendList(nil, ask, "friend:cpu", "", 100),
+		"list_uris":        wire.AppendList(nil, ask, "", "", 100),
 		"list_uris page":   listing.EndMore(true),
 		"share":            wire.AppendShare(nil, wire.ActionShare, ask, "cpu", "friend"),
 		"unshare":          wire.AppendShare(nil, wire.ActionUnshare, ask, "cpu", "friend"),
