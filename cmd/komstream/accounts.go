@@ -15,6 +15,32 @@ import (
 	"github.com/komstream/komstream/internal/admin"
 )
 
+// eachUser calls visit for the user that is named, or else for every user.
+func (o *options) eachUser(c *cobra.Command, named []string, visit func(accounts *admin.Accounts, user string) error) (err error) {
+	dir, err := o.dataDir()
+	if err != nil {
+		return err
+	}
+	accounts, err := admin.Open(c.Context(), dir)
+	if err != nil {
+		return fmt.Errorf("%w%s", err, advice(err))
+	}
+	defer func() { err = errors.Join(err, accounts.Close()) }()
+	if len(named) == 0 {
+		reply, err := accounts.Do(c.Context(), admin.Request{Op: admin.ListUsers})
+		if err != nil {
+			return err
+		}
+		named = reply.Users
+	}
+	for _, user := range named {
+		if err := visit(accounts, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // do makes one request to the hub of --dir.
 func (o *options) do(c *cobra.Command, r admin.Request) (reply admin.Reply, err error) {
 	dir, err := o.dataDir()
@@ -62,31 +88,47 @@ func newAgent(o *options) *cobra.Command {
 			}
 			return say(c.OutOrStdout(), "%s", reply.ID)
 		})
-	list := o.account(&cobra.Command{Use: "ls USER", Short: "List the agents of a user", Args: arguments("USER"),
-		Example: "  komstream --dir data agent ls alice"},
-		func(args []string) (admin.Request, error) {
-			return admin.Request{Op: admin.ListAgents, User: args[0]}, nil
-		},
-		func(c *cobra.Command, _ []string, reply admin.Reply) error {
-			if o.json {
-				return printJSON(c.OutOrStdout(), jsonList(reply.Agents))
-			}
-			return table(c.OutOrStdout(), "AGENT\tSTATE\tADDED\tKEY", reply.Agents, func(a admin.Agent) string {
-				state := "active"
-				if !a.Active {
-					state = "suspended"
-				}
-				return a.ID + "\t" + state + "\t" + a.Added.Format(time.RFC3339) + "\t" + a.Fingerprint
-			})
-		})
 	change := func(use, short string, op admin.Op) *cobra.Command {
 		return o.account(&cobra.Command{Use: use + " AGENT", Short: short, Args: arguments("AGENT"),
 			Example: "  komstream --dir data agent " + use + " 6f1c0a52d94b4f0f8e0b6c1f7a9d3e25"},
 			func(args []string) (admin.Request, error) { return admin.Request{Op: op, Agent: args[0]}, nil }, silent)
 	}
-	return group("agent", "Authorise, suspend and remove the agents of a user", add, list,
+	return group("agent", "Authorise, suspend and remove the agents of a user", add, newAgentList(o),
 		change("suspend", "Deny an agent everything until it is activated", admin.SuspendAgent),
 		change("activate", "End a suspension", admin.ActivateAgent), newAgentRemove(o))
+}
+
+func newAgentList(o *options) *cobra.Command {
+	type agent struct {
+		User string `json:"user"`
+		admin.Agent
+	}
+	c := &cobra.Command{Use: "ls [USER]", Short: "List the agents of a user, or of all", Args: atMostOne("USER"),
+		Example: "  komstream --dir data agent ls alice"}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var all []agent
+		err := o.eachUser(c, args, func(accounts *admin.Accounts, user string) error {
+			reply, err := accounts.Do(c.Context(), admin.Request{Op: admin.ListAgents, User: user})
+			for _, a := range reply.Agents {
+				all = append(all, agent{user, a})
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if o.json {
+			return printJSON(c.OutOrStdout(), jsonList(all))
+		}
+		return table(c.OutOrStdout(), "AGENT\tUSER\tSTATE\tADDED\tKEY", all, func(a agent) string {
+			state := "active"
+			if !a.Active {
+				state = "suspended"
+			}
+			return a.ID + "\t" + a.User + "\t" + state + "\t" + a.Added.Format(time.RFC3339) + "\t" + a.Fingerprint
+		})
+	}
+	return c
 }
 
 func newAgentRemove(o *options) *cobra.Command {

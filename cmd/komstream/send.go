@@ -49,7 +49,7 @@ func newSend(o *options) *cobra.Command {
 	return o.asClient(c)
 }
 
-func runSend(c *cobra.Command, o *options, f sendFlags, args []string) error {
+func runSend(c *cobra.Command, o *options, f sendFlags, args []string) (err error) {
 	if err := errors.Join(oneOf(c, "text", "ndjson", "csv"), oneOf(c, "resume", "from-line")); err != nil {
 		return err
 	}

@@ -52,9 +52,9 @@ func newShareChange(o *options, use, short string, op admin.Op,
 }
 
 func newShareList(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "ls [USER]", Short: "List what a user shares and was given", Args: atMostOne("USER"),
-		Long: "List what a user shares and was given. With --dir any user can be named; without, it is the user of the agent, and\n" +
-			"USER picks the shares with that one.",
+	c := &cobra.Command{Use: "ls [USER]", Short: "List what users share and were given", Args: atMostOne("USER"),
+		Long: "List what a user shares and was given. With --dir any user can be named, or none for all shares; without, it is the\n" +
+			"user of the agent, and USER picks the shares with that one.",
 		Example: "  komstream --dir data share ls alice\n  komstream share ls"}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		shares, err := o.shares(c, args)
@@ -73,11 +73,16 @@ func newShareList(o *options) *cobra.Command {
 
 func (o *options) shares(c *cobra.Command, args []string) (shares []admin.Share, err error) {
 	if o.dir != "" {
-		if len(args) == 0 {
-			return nil, usage(fmt.Errorf("%s takes USER with --dir: see %[1]s --help", c.CommandPath()))
-		}
-		reply, err := o.do(c, admin.Request{Op: admin.ListShares, User: args[0]})
-		return reply.Shares, err
+		err = o.eachUser(c, args, func(accounts *admin.Accounts, user string) error {
+			reply, err := accounts.Do(c.Context(), admin.Request{Op: admin.ListShares, User: user})
+			for _, s := range reply.Shares {
+				if len(args) > 0 || s.Owner == user { // of all users, each share once
+					shares = append(shares, s)
+				}
+			}
+			return err
+		})
+		return shares, err
 	}
 	session, err := o.connect(c.Context(), komstream.Events{})
 	if err != nil {
