@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -74,10 +75,17 @@ func runSend(c *cobra.Command, o *options, f sendFlags, args []string) (err erro
 		return err
 	}
 	defer session.end(&err)
-	if err = session.Send(c.Context(), samples...); err != nil {
-		return err
+	// A session would wait for ever for a hub that went away: right for a load, wrong for a job that sends a value.
+	ctx, cancel := context.WithTimeoutCause(c.Context(), o.client.timeout, errNoAnswer)
+	defer cancel()
+	if err = session.Send(ctx, samples...); err == nil {
+		err = session.Flush(ctx)
 	}
-	if err = session.Flush(c.Context()); err != nil {
+	if errors.Is(err, errNoAnswer) {
+		return &codedError{exitUnreachable, fmt.Errorf("%w (%s): send again, with --time if it must not count twice",
+			err, o.client.timeout)}
+	}
+	if err != nil {
 		return err
 	}
 	refusals := session.Refusals()
@@ -97,6 +105,9 @@ func runSend(c *cobra.Command, o *options, f sendFlags, args []string) (err erro
 	}
 	return err
 }
+
+// errNoAnswer is a hub that let the session in and was silent then.
+var errNoAnswer = errors.New("the hub did not answer within --timeout")
 
 // count writes a number with its noun.
 func count[N int | int64](n N, noun string) string {
