@@ -47,14 +47,14 @@ func (o *Outbox) gather(f *frame) *frame {
 	return batch
 }
 
-// joins reports whether g can be in a batch with f.
-func (g *frame) joins(f *frame) bool {
-	return g.number == f.number && g.sent == 0 && !g.alone && g.supplies == nil
+// joins reports whether f can be in a batch with first.
+func (f *frame) joins(first *frame) bool {
+	return f.number == first.number && f.sent == 0 && !f.alone && f.supplies == nil
 }
 
-// bytesAsPart is an upper bound of what g adds to a batch.
-func (g *frame) bytesAsPart() int64 {
-	return g.bytes - int64(headBytes+originBytes*len(g.via)) + partBytes
+// bytesAsPart is an upper bound of what f adds to a batch.
+func (f *frame) bytesAsPart() int64 {
+	return f.bytes - int64(headBytes+originBytes*len(f.via)) + partBytes
 }
 
 // take makes g a part of the batch f.
