@@ -17,31 +17,40 @@ const drainMost = 64
 // inbound is the queue between the socket's reader and the router. The reader takes a credit for each message and
 // blocks when none is left, so that back-pressure reaches the socket instead of growing a mailbox.
 type inbound struct {
-	credits chan struct{}
-	wake    func() // tells the router that there is something; called once until it has drained
+	wake  func()        // tells the router that there is something; called once until it has drained
+	space chan struct{} // has one in it when there is room again and the reader waits
 
 	mu       sync.Mutex
 	messages []*impulse.Message // guarded by mu
 	woken    bool               // guarded by mu
 	old      int                // guarded by mu: messages of earlier connections, the first ones
+	full     bool               // guarded by mu: the reader waits
 }
 
 func newInbound(wake func()) *inbound {
-	return &inbound{credits: make(chan struct{}, inboundCredits), wake: wake}
+	return &inbound{space: make(chan struct{}, 1), wake: wake}
 }
 
-// put queues a message. It blocks while there is no credit, until ctx ends.
+// put queues a message. It blocks while there is no credit, until ctx ends. One goroutine puts at a time.
 func (q *inbound) put(ctx context.Context, m *impulse.Message) error {
-	select {
-	case q.credits <- struct{}{}:
-	default:
+	for !q.tryPut(m) {
 		select {
-		case q.credits <- struct{}{}:
+		case <-q.space:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	return nil
+}
+
+// tryPut queues a message if there is a credit for it.
+func (q *inbound) tryPut(m *impulse.Message) bool {
 	q.mu.Lock()
+	if len(q.messages) >= inboundCredits {
+		q.full = true
+		q.mu.Unlock()
+		return false
+	}
 	q.messages = append(q.messages, m)
 	wake := !q.woken
 	q.woken = true
@@ -49,7 +58,7 @@ func (q *inbound) put(ctx context.Context, m *impulse.Message) error {
 	if wake {
 		q.wake()
 	}
-	return nil
+	return true
 }
 
 // turnPage begins a new connection: what waits now is of earlier ones. Their readers have ended.
@@ -88,9 +97,14 @@ func (q *inbound) takeMost(dst []*impulse.Message, most int) (_ []*impulse.Messa
 	q.messages = q.messages[:rest]
 	q.old = max(0, q.old-n)
 	q.woken = rest > 0
+	room := q.full && n > 0
+	q.full = q.full && !room
 	q.mu.Unlock()
-	for range n {
-		<-q.credits
+	if room {
+		select {
+		case q.space <- struct{}{}:
+		default:
+		}
 	}
 	return dst, rest > 0
 }
