@@ -22,6 +22,7 @@ type Checker struct {
 	impulses map[string]*watched
 	series   map[metric.URI]*series // of the metrics that impulses subscribe
 	conns    []*conn                // connection n is conns[n-1]
+	sockets  []int                  // socket n carries connection sockets[n-1]
 	frames   []*frame               // those that some impulse may still answer
 	pruned   int                    // how many came before them
 	known    []*frame               // those whose number is known, in order
@@ -32,7 +33,8 @@ type Checker struct {
 	texts    []string
 }
 
-// conn is what is known of one connection.
+// conn is what is known of one connection: of a socket, until it ends or the hub says that it left out frames, since
+// what follows from that is the same.
 type conn struct {
 	frames    uint64 // received, of those that have a metric of some impulse
 	confirmed int64  // the greatest index of a frame that some run answered, -1 for none
@@ -94,19 +96,25 @@ func (c *Checker) add(imp impulse.Impulse) *watched {
 	return w
 }
 
-// connected notes a new connection and returns its number, from 1.
+// connected notes a new socket and returns its number, from 1.
 func (c *Checker) connected() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sockets = append(c.sockets, c.begin())
+	return len(c.sockets)
+}
+
+// begin begins a connection and returns its number, from 1.
+func (c *Checker) begin() int {
 	c.conns = append(c.conns, &conn{confirmed: -1})
 	return len(c.conns)
 }
 
 // received takes a message of the hub's.
-func (c *Checker) received(conn int, text []byte) {
+func (c *Checker) received(socket int, text []byte) {
 	m, err := decode(text)
 	if err != nil {
-		c.fault("connection %d: message %.200q: %v", conn, text, err)
+		c.fault("socket %d: message %.200q: %v", socket, text, err)
 		return
 	}
 	c.mu.Lock()
@@ -114,7 +122,9 @@ func (c *Checker) received(conn int, text []byte) {
 	c.feed++
 	switch {
 	case m.frame != nil:
-		c.receivedFrame(conn, m.frame)
+		c.receivedFrame(c.sockets[socket-1], m.frame)
+	case m.missed:
+		c.sockets[socket-1] = c.begin()
 	case m.rows != nil:
 		if s := c.series[m.rows.uri.For(c.username)]; s != nil {
 			for _, r := range m.rows.rows {

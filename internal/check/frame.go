@@ -83,6 +83,8 @@ type row struct {
 type message struct {
 	frame *frame
 	rows  *rows
+	// missed says that the hub had to leave out frames, which the session reads again.
+	missed bool
 }
 
 type envelope struct {
@@ -102,6 +104,8 @@ func decode(text []byte) (m message, err error) {
 		m.frame, err = decodeFrame(e)
 	case "send_data_interval":
 		m.rows, err = decodeRows(e)
+	case "missed_data":
+		m.missed = true
 	case "generic_response":
 	default:
 		err = fmt.Errorf("action %q is unknown", e.Action)

@@ -398,7 +398,7 @@ func TestFaultsOfSequencesAreFound(t *testing.T) {
 			w.checker.enter(i)
 			w.checker.enter(i)
 		}, "had not ended"},
-		{"a frame that is no JSON", func(w *world) { w.checker.received(1, []byte("{")) }, "connection 1: message"},
+		{"a frame that is no JSON", func(w *world) { w.checker.received(1, []byte("{")) }, "socket 1: message"},
 		{"a frame without a time", func(w *world) {
 			w.checker.received(1, []byte(`{"action":"send_multi_data","payload":{"uris":[]}}`))
 		}, "not 32 hex digits"},

@@ -105,16 +105,16 @@ func impulses() []impulse.Impulse {
 
 func TestSessionsBreakNoRule(t *testing.T) {
 	for _, cuts := range []int{0, 12} {
-		t.Run(fmt.Sprintf("cuts=%d", cuts), func(t *testing.T) { stream(t, hub.Config{Dir: t.TempDir()}, cuts) })
+		t.Run(fmt.Sprintf("cuts=%d", cuts), func(t *testing.T) { stream(t, hub.Config{Dir: t.TempDir()}, cuts, 1000) })
 	}
-	t.Run("replayed", func(t *testing.T) {
-		// What waits for the socket is soon too much: the hub reads it from its log again.
-		stream(t, hub.Config{Dir: t.TempDir(), PushBytes: 1000}, 1)
+	t.Run("missed", func(t *testing.T) {
+		// What waits for the socket is soon too much: the hub leaves frames out, and the session reads them again.
+		stream(t, hub.Config{Dir: t.TempDir(), PushBytes: 1000}, 1, 100)
 	})
 }
 
 // stream sends thousands of samples of two users past a session's impulses.
-func stream(t *testing.T, config hub.Config, cuts int) {
+func stream(t *testing.T, config hub.Config, cuts int, atLeast uint64) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -153,7 +153,7 @@ func stream(t *testing.T, config hub.Config, cuts int) {
 	for _, text := range checker.Faults() {
 		t.Error(text)
 	}
-	if checker.Runs() < 1000 {
+	if checker.Runs() < atLeast {
 		t.Errorf("only %d runs were checked", checker.Runs())
 	}
 	if want := uint64(min(cuts, 3) + 1); session.Stats().Connects < want {
