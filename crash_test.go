@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -25,7 +26,7 @@ var crashRounds = flag.Int("kills", 10, "rounds of TestNothingAcknowledgedIsLost
 // TestNothingAcknowledgedIsLostByKilling kills the hub's process, with SIGKILL, in the middle of a stream of samples,
 // again and again, while the sessions go on. Whatever Flush has confirmed must be in the store at the end.
 func TestNothingAcknowledgedIsLostByKilling(t *testing.T) {
-	const agents = 4
+	const agents = 16
 	rounds := *crashRounds
 	if testing.Short() {
 		rounds = min(rounds, 2)
@@ -46,7 +47,7 @@ func TestNothingAcknowledgedIsLostByKilling(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		writers = append(writers, &writer{session: s, uri: metric.URI("stream").Child("a" + string(rune('0'+len(writers))))})
+		writers = append(writers, &writer{session: s, uri: metric.URI("stream").Child(fmt.Sprint("a", len(writers)))})
 	}
 	stop := make(chan struct{})
 	var all sync.WaitGroup
