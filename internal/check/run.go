@@ -64,9 +64,9 @@ func (d *run) answer() {
 			d.answered++
 			d.last = f
 			rest = rest[len(items):]
+		case w.drops(): // it has chosen to, anywhere
 		case c.lost(f.conn):
 			passed = f.conn // a connection ends with frames that nobody gets
-		case w.drops(): // it has chosen to
 		default:
 			d.fault("frame %d of connection %d, with %s, was passed over: updated is %v",
 				f.index, f.conn, items[0].uri, rest[0])
