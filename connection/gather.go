@@ -109,13 +109,19 @@ func (o *Outbox) tellSupplies(f *frame) (n int) {
 		if list == nil {
 			continue
 		}
-		if told, known := o.supplied[s.URI]; known && slices.Equal(told, list) {
+		// A sample that was held for want of storage may be acknowledged after a later one that says otherwise.
+		told, known := o.supplied[s.URI]
+		if known && f.number < told.number {
+			continue
+		}
+		if known && slices.Equal(told.list, list) {
+			o.supplied[s.URI] = announced{list, f.number}
 			continue
 		}
 		if o.supplied == nil {
-			o.supplied = make(map[metric.URI][]metric.URI)
+			o.supplied = make(map[metric.URI]announced)
 		}
-		o.supplied[s.URI] = list
+		o.supplied[s.URI] = announced{list, f.number}
 		info := newFrame()
 		info.number, info.datasource, info.supplies = f.number, s.URI, list
 		info.bytes = int64(headBytes + len(s.URI))
@@ -126,6 +132,12 @@ func (o *Outbox) tellSupplies(f *frame) (n int) {
 		n++
 	}
 	return n
+}
+
+// announced is what a hub was told that a datasource supplies, and the number of the frame that said so.
+type announced struct {
+	list   []metric.URI
+	number uint64
 }
 
 // Forget makes the outbox tell again what a datasource supplies, with the next sample that says so: the metric was

@@ -91,7 +91,7 @@ type Outbox struct {
 	number   uint64    // of the last call queued
 	sends    uint64    // sequences given
 	recent   recent
-	supplied map[metric.URI][]metric.URI // what the hub was told last, by datasource
+	supplied map[metric.URI]announced // what the hub was told last, by datasource
 	stats    OutboxStats
 	closed   bool
 

@@ -197,7 +197,7 @@ func (o *Outbox) refuse(f *frame, r *Response) *Rejection {
 // hold keeps a frame for which the hub has no storage now. It was not executed: it will go as a new one, since its
 // first sequence would pass for a repetition where a later one was executed. The lock is held.
 func (o *Outbox) hold(f *frame) {
-	if f.supplies != nil && !slices.Equal(f.supplies, o.supplied[f.datasource]) {
+	if f.supplies != nil && !slices.Equal(f.supplies, o.supplied[f.datasource].list) {
 		o.settled(f.number, 0) // the hub is being told something newer, which this must not replace
 		f.free()
 		return
