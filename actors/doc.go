@@ -20,8 +20,8 @@
 // # Who supervises whom
 //
 //	actor                 parent      when it fails                       what its restart does
-//	supervisor            guardian    restarted by protoactor             spawns nothing twice: connection, router and
-//	                                                                      impulses are stopped with it and made anew
+//	supervisor            guardian    has nothing that can: it only        –
+//	                                  spawns, stops and restarts
 //	├ connection          supervisor  restarted                           drops the socket, connects with the cookie it
 //	│                                                                     had, subscribes and reads everything again
 //	├ router              supervisor  restarted; its windows stop         makes new windows, holds every impulse, has
