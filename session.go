@@ -36,7 +36,8 @@ type Config struct {
 	Logger *zap.Logger
 	// Events are optional callbacks for the same, with their data.
 	Events Events
-	// Clock drives retention, throttles, breakers and backoff. Default: the system's clock.
+	// Clock drives retention, throttles, breakers and the backoff between connections; the wait after a hub that has
+	// no storage (4503) and the deadlines of sockets go by the system's. Default: the system's clock.
 	Clock Clock
 	// System is the actor system to live in, from actors.WithSystem. Default: one of the session's own (about 3 MB).
 	System *actors.System
